@@ -30,6 +30,9 @@ type Program struct {
 	Blob core.BlobKey `json:"blob"`
 	Name string       `json:"name"` // file name for people
 	Args []string     `json:"args,omitempty"`
+	// Settings are the configuration keys that the client gave for this job (-p, -D): a worker needs the same ones
+	// to build the same graph.
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // JobConfig is what the program or the client set for the whole job.
