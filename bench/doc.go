@@ -1,0 +1,9 @@
+// Command bench runs flink-go beside Apache Flink on the same workloads, pair by pair in one run, and checks every
+// result: a run whose checksum is wrong has no figure.
+//
+//	go run ./bench -flink-home DIR -peer DIR [flags] WORKLOAD...
+//
+// WORKLOAD is q0, q1, q2, wordcount, latency, start or scale. The peer directory holds the same workloads as programs
+// for Flink with their bench.sh; without -flink-home only flink-go runs. One JSON line per run goes to -out, a table
+// with medians and ratios to standard output. docs/benchmarks.md holds figures and the commands that made them.
+package main
