@@ -1,0 +1,91 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"sync/atomic"
+
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
+)
+
+// The environment by which flink-go and TaskManagers tell a program what to be.
+const (
+	EnvRole     = "FLINKGO_ROLE"     // "", "submit", "plan" or "worker"
+	EnvREST     = "FLINKGO_REST"     // submit: http://host:port of a JobManager
+	EnvDetached = "FLINKGO_DETACHED" // submit: "1" does not wait for the job
+	EnvSettings = "FLINKGO_SETTINGS" // JSON object of configuration keys of this job
+)
+
+// role is what this process is to its job.
+type role struct {
+	name     string
+	rest     string
+	detached bool
+	settings map[string]string
+}
+
+func roleFromEnvironment() (role, error) {
+	r := role{
+		name:     os.Getenv(EnvRole),
+		rest:     os.Getenv(EnvREST),
+		detached: os.Getenv(EnvDetached) == "1",
+		settings: map[string]string{},
+	}
+	if s := os.Getenv(EnvSettings); s != "" {
+		if err := json.Unmarshal([]byte(s), &r.settings); err != nil {
+			return r, core.E("read settings", core.Invalid, "", fmt.Errorf("%s is not a JSON object of strings: %w", EnvSettings, err))
+		}
+	}
+	switch r.name {
+	case "", "plan", "worker":
+		return r, nil
+	case "submit":
+		if r.rest == "" {
+			return r, core.E("read environment", core.Invalid, "", fmt.Errorf("%s=submit needs the address of a JobManager in %s", EnvRole, EnvREST))
+		}
+		return r, nil
+	default:
+		return r, core.E("read environment", core.Invalid, "", fmt.Errorf("unknown %s %q: want submit, plan or worker, or none for an embedded cluster", EnvRole, r.name))
+	}
+}
+
+// began says that this process called Execute. It is a fact about the process, as its environment is: a submitted
+// program is one job, whichever package of it asks.
+var began atomic.Bool
+
+var errTwice = errors.New("this program calls Execute a second time, but a submitted program is one job: put both parts into one graph, or make two programs")
+
+// begin refuses a second job of a submitted program (B-05).
+func (r role) begin() error {
+	if began.Swap(true) && r.name != "" {
+		return core.E("execute", core.Invalid, "", errTwice)
+	}
+	return nil
+}
+
+func (r role) execute(ctx context.Context, c *graph.Compiled) (*Result, error) {
+	switch r.name {
+	case "plan":
+		os.Exit(writePlan(c.Job))
+	case "worker":
+		os.Exit(runWorker(c))
+	case "submit":
+		return submit(ctx, c.Job, r)
+	}
+	return runEmbedded(ctx, c, maps.Clone(r.settings))
+}
+
+// refuse is the end of a program whose graph has faults. Where Execute does not return it does not return now: a
+// program that ignores errors would go on as something that it is not.
+func (r role) refuse(err error) error {
+	if r.name == "plan" || r.name == "worker" {
+		report(os.Stderr, err)
+		os.Exit(ExitFailure)
+	}
+	return &InvocationError{err}
+}
