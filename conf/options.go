@@ -1,0 +1,219 @@
+package conf
+
+import (
+	"math"
+	"time"
+)
+
+// The options in force, by component, in the order of the reference page. Defaults are Flink's unless the option says why not.
+var (
+	// JobManager (RPC, processes, scheduler).
+	JobManagerRPCAddress                   = Option[string]{Key: "jobmanager.rpc.address", Type: text(), Default: "localhost", Doc: "host where workers find the master"}
+	JobManagerRPCPort                      = Option[int]{Key: "jobmanager.rpc.port", Type: port(), Default: 6123, Doc: "port of the internal RPC"}
+	JobManagerRPCBindPort                  = Option[int]{Key: "jobmanager.rpc.bind-port", Type: port(), Optional: true, Doc: "port really bound behind NAT"}
+	JobManagerBindHost                     = Option[string]{Key: "jobmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface the master listens on"}
+	JobManagerResourceID                   = Option[string]{Key: "jobmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity for this master process"}
+	JobManagerExecutionFailoverStrategy    = Option[string]{Key: "jobmanager.execution.failover-strategy", Type: enum("region", "full"), Default: "region", Doc: "restart region only or whole job"}
+	JobManagerExecutionAttemptsHistorySize = Option[int]{Key: "jobmanager.execution.attempts-history-size", Type: integer(0, infinite), Default: 16, Doc: "old attempts remembered per vertex", Older: []string{"job-manager.max-attempts-history-size"}}
+
+	// TaskManager.
+	TaskManagerHost                = Option[string]{Key: "taskmanager.host", Type: text(), Optional: true, Doc: "address a worker announces"}
+	TaskManagerBindHost            = Option[string]{Key: "taskmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface a worker listens on"}
+	TaskManagerRPCPort             = Option[Ports]{Key: "taskmanager.rpc.port", Type: ports(), Default: Ports{{0, 0}}, Doc: "worker RPC port, range allowed"}
+	TaskManagerDataPort            = Option[int]{Key: "taskmanager.data.port", Type: port(), Doc: "worker data exchange port"}
+	TaskManagerDataBindPort        = Option[Ports]{Key: "taskmanager.data.bind-port", Type: ports(), Optional: true, Doc: "data port bound behind NAT"}
+	TaskManagerResourceID          = Option[string]{Key: "taskmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity for this worker"}
+	TaskManagerNumberOfTaskSlots   = Option[int]{Key: "taskmanager.numberOfTaskSlots", Type: integer(1, 32768), Default: 1, Doc: "slots offered by one worker"}
+	TaskManagerRegistrationTimeout = Option[time.Duration]{Key: "taskmanager.registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "worker quits if not registered", Older: []string{"taskmanager.maxRegistrationDuration"}}
+	TaskManagerSlotTimeout         = Option[time.Duration]{Key: "taskmanager.slot.timeout", Type: duration(0), Default: 10 * time.Second, Doc: "inactive slot is freed after", Else: []string{"pekko.ask.timeout"}}
+	TaskManagerLogPath             = Option[string]{Key: "taskmanager.log.path", Type: text(), Optional: true, Doc: "file served as worker log; unset: the log in env.log.dir"}
+	TaskCancellationTimeout        = Option[time.Duration]{Key: "task.cancellation.timeout", Type: duration(0), Default: 3 * time.Minute, Doc: "stuck cancel kills the worker"}
+	TaskCancellationInterval       = Option[time.Duration]{Key: "task.cancellation.interval", Type: duration(0), Default: 30 * time.Second, Doc: "gap between repeated cancel attempts", Older: []string{"task.cancellation-interval"}}
+	IOTmpDirs                      = Option[[]string]{Key: "io.tmp.dirs", Type: list(), Optional: true, Doc: "spill and scratch directories; unset: the system's", Older: []string{"taskmanager.tmp.dirs"}}
+	ProcessWorkingDir              = Option[string]{Key: "process.working-dir", Type: text(), Optional: true, Doc: "base folder for process state; unset: the first of io.tmp.dirs"}
+	WorkerSandbox                  = Option[string]{Key: "worker.sandbox", Type: enum("auto", "on", "off"), Default: "auto", Doc: "confines workers: auto as far as the system can, on refuses to start where it cannot"}
+
+	// TaskManager memory (shown on the UI memory page, budget for a Go worker).
+	TaskManagerMemoryProcessSize = Option[MemorySize]{Key: "taskmanager.memory.process.size", Type: memory(32 << 20), Optional: true, Doc: "memory of all workers of a TaskManager; unset: what the machine or its cgroup has"}
+
+	// Network, buffers, back-pressure.
+	TaskManagerMemorySegmentSize              = Option[MemorySize]{Key: "taskmanager.memory.segment-size", Type: memory(4 << 10), Default: 32 << 10, Doc: "size of one network buffer"}
+	ExecutionBufferTimeoutInterval            = Option[time.Duration]{Key: "execution.buffer-timeout.interval", Type: duration(0), Default: 100 * time.Millisecond, Doc: "longest wait before buffer flush", Older: []string{"execution.buffer-timeout"}}
+	ExecutionBufferTimeoutEnabled             = Option[bool]{Key: "execution.buffer-timeout.enabled", Type: boolean(), Default: true, Doc: "off means flush when full"}
+	TaskManagerNetworkRequestBackoffInitial   = Option[int]{Key: "taskmanager.network.request-backoff.initial", Type: integer(0, infinite), Default: 100, Doc: "first wait for missing partition", Older: []string{"taskmanager.net.request-backoff.initial"}}
+	TaskManagerNetworkRequestBackoffMax       = Option[int]{Key: "taskmanager.network.request-backoff.max", Type: integer(0, infinite), Default: 10000, Doc: "longest wait for missing partition", Older: []string{"taskmanager.net.request-backoff.max"}}
+	TaskManagerNetworkPartitionRequestTimeout = Option[time.Duration]{Key: "taskmanager.network.partition-request-timeout", Type: duration(0), Default: 10 * time.Second, Doc: "one partition request gives up"}
+
+	// Slots and the resource manager.
+	SlotRequestTimeout                            = Option[time.Duration]{Key: "slot.request.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "pending slot request fails after"}
+	SlotIdleTimeout                               = Option[time.Duration]{Key: "slot.idle.timeout", Type: duration(0), Default: 50 * time.Second, Doc: "idle slot returns from pool"}
+	SlotRequestMaxInterval                        = Option[time.Duration]{Key: "slot.request.max-interval", Type: duration(0), Default: 20 * time.Millisecond, Doc: "window to batch slot requests"}
+	SlotManagerNumberOfSlotsMax                   = Option[int]{Key: "slotmanager.number-of-slots.max", Type: integer(0, infinite), Default: infinite, Doc: "upper limit of cluster slots"}
+	SlotManagerNumberOfSlotsMin                   = Option[int]{Key: "slotmanager.number-of-slots.min", Type: integer(0, infinite), Doc: "slots kept even when idle"}
+	SlotManagerRedundantTaskManagerNum            = Option[int]{Key: "slotmanager.redundant-taskmanager-num", Type: integer(0, infinite), Doc: "spare workers kept ready"}
+	ResourceManagerTaskManagerTimeout             = Option[time.Duration]{Key: "resourcemanager.taskmanager-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "idle worker is released after", Older: []string{"slotmanager.taskmanager-timeout"}}
+	ResourceManagerTaskManagerRegistrationTimeout = Option[time.Duration]{Key: "resourcemanager.taskmanager-registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "new worker must register within", Else: []string{"taskmanager.registration.timeout"}}
+	ResourceManagerJobTimeout                     = Option[time.Duration]{Key: "resourcemanager.job.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "job without leader is dropped"}
+	ResourceManagerStandaloneStartUpTime          = Option[time.Duration]{Key: "resourcemanager.standalone.start-up-time", Type: duration(0), Optional: true, Doc: "grace period before failing requests"}
+	ResourceManagerDriver                         = Option[string]{Key: "resourcemanager.driver", Type: enum("standalone", "process"), Default: "standalone", Doc: "standalone waits for TaskManagers, process starts them on this machine when slots are wanted"}
+
+	// Parallelism, pipeline, execution.
+	ParallelismDefault              = Option[int]{Key: "parallelism.default", Type: integer(1, 32768), Default: 1, Doc: "operator parallelism when unset"}
+	PipelineName                    = Option[string]{Key: "pipeline.name", Type: text(), Optional: true, Doc: "job name shown everywhere"}
+	PipelineMaxParallelism          = Option[int]{Key: "pipeline.max-parallelism", Type: integer(-1, 32768), Default: -1, Doc: "number of key groups cap"}
+	PipelineObjectReuse             = Option[bool]{Key: "pipeline.object-reuse", Type: boolean(), Default: true, Doc: "records pass operators without a copy; false is not available"}
+	PipelineOperatorChainingEnabled = Option[bool]{Key: "pipeline.operator-chaining.enabled", Type: boolean(), Default: true, Doc: "fuse neighbours into one task", Older: []string{"pipeline.operator-chaining"}}
+	PipelineGlobalJobParameters     = Option[map[string]string]{Key: "pipeline.global-job-parameters", Type: dict(), Optional: true, Doc: "user key values for UI"}
+	ExecutionRuntimeMode            = Option[string]{Key: "execution.runtime-mode", Type: enum("STREAMING", "BATCH", "AUTOMATIC"), Default: "STREAMING", Doc: "STREAMING, BATCH or AUTOMATIC"}
+	ExecutionTarget                 = Option[string]{Key: "execution.target", Type: enum("remote", "local", "per-job"), Optional: true, Doc: "where run submits to: remote, local or per-job"}
+	ExecutionAttached               = Option[bool]{Key: "execution.attached", Type: boolean(), Doc: "client waits for the end"}
+	ExecutionShutdownOnAttachedExit = Option[bool]{Key: "execution.shutdown-on-attached-exit", Type: boolean(), Doc: "interrupted client stops the cluster"}
+
+	// Restart strategies.
+	RestartStrategyType                                       = Option[string]{Key: "restart-strategy.type", Type: restartType(), Default: "exponential-delay", Doc: "none, fixed-delay, failure-rate, exponential-delay", Older: []string{"restart-strategy"}}
+	RestartStrategyFixedDelayAttempts                         = Option[int]{Key: "restart-strategy.fixed-delay.attempts", Type: integer(0, infinite), Default: 1, Doc: "restarts before the job fails"}
+	RestartStrategyFixedDelayDelay                            = Option[time.Duration]{Key: "restart-strategy.fixed-delay.delay", Type: duration(0), Default: time.Second, Doc: "wait between two restarts"}
+	RestartStrategyFailureRateMaxFailuresPerInterval          = Option[int]{Key: "restart-strategy.failure-rate.max-failures-per-interval", Type: integer(0, infinite), Default: 1, Doc: "failures allowed in one window"}
+	RestartStrategyFailureRateFailureRateInterval             = Option[time.Duration]{Key: "restart-strategy.failure-rate.failure-rate-interval", Type: duration(0), Default: time.Minute, Doc: "length of that window"}
+	RestartStrategyFailureRateDelay                           = Option[time.Duration]{Key: "restart-strategy.failure-rate.delay", Type: duration(0), Default: time.Second, Doc: "wait between two restarts"}
+	RestartStrategyExponentialDelayInitialBackoff             = Option[time.Duration]{Key: "restart-strategy.exponential-delay.initial-backoff", Type: duration(0), Default: time.Second, Doc: "first wait before restart"}
+	RestartStrategyExponentialDelayMaxBackoff                 = Option[time.Duration]{Key: "restart-strategy.exponential-delay.max-backoff", Type: duration(0), Default: time.Minute, Doc: "largest wait before restart"}
+	RestartStrategyExponentialDelayBackoffMultiplier          = Option[float64]{Key: "restart-strategy.exponential-delay.backoff-multiplier", Type: number(1, math.Inf(1)), Default: 1.5, Doc: "growth of the wait"}
+	RestartStrategyExponentialDelayJitterFactor               = Option[float64]{Key: "restart-strategy.exponential-delay.jitter-factor", Type: number(0, 1), Default: 0.1, Doc: "random share of the wait"}
+	RestartStrategyExponentialDelayResetBackoffThreshold      = Option[time.Duration]{Key: "restart-strategy.exponential-delay.reset-backoff-threshold", Type: duration(0), Default: time.Hour, Doc: "healthy time resets the wait"}
+	RestartStrategyExponentialDelayAttemptsBeforeResetBackoff = Option[int]{Key: "restart-strategy.exponential-delay.attempts-before-reset-backoff", Type: integer(0, infinite), Default: infinite, Doc: "failures allowed before giving up"}
+
+	// REST endpoint.
+	RestAddress                = Option[string]{Key: "rest.address", Type: text(), Default: "localhost", Doc: "address that clients use", Else: []string{"jobmanager.rpc.address"}}
+	RestPort                   = Option[int]{Key: "rest.port", Type: port(), Default: 8081, Doc: "port that clients use", Older: []string{"web.port"}}
+	RestBindAddress            = Option[string]{Key: "rest.bind-address", Type: text(), Default: "localhost", Doc: "interface the server listens on", Older: []string{"jobmanager.web.address"}, Else: []string{"web.address"}}
+	RestBindPort               = Option[Ports]{Key: "rest.bind-port", Type: ports(), Default: Ports{{8081, 8081}}, Doc: "port or range really bound", Older: []string{"web.port", "jobmanager.web.port"}, Else: []string{"rest.port"}}
+	RestPath                   = Option[string]{Key: "rest.path", Type: text(), Optional: true, Doc: "client: path part of the address"}
+	RestURLPrefix              = Option[string]{Key: "rest.url-prefix", Type: text(), Default: "/", Doc: "client: text put before /v1"}
+	RestConnectionTimeout      = Option[time.Duration]{Key: "rest.connection-timeout", Type: duration(0), Default: 15 * time.Second, Doc: "client connect gives up"}
+	RestIdlenessTimeout        = Option[time.Duration]{Key: "rest.idleness-timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "idle connection is closed"}
+	RestAwaitLeaderTimeout     = Option[time.Duration]{Key: "rest.await-leader-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "client waits for a leader"}
+	RestRetryMaxAttempts       = Option[int]{Key: "rest.retry.max-attempts", Type: integer(0, infinite), Default: 20, Doc: "client retries on connection trouble"}
+	RestRetryDelay             = Option[time.Duration]{Key: "rest.retry.delay", Type: duration(0), Default: 3 * time.Second, Doc: "client wait between retries"}
+	RestServerMaxContentLength = Option[int]{Key: "rest.server.max-content-length", Type: integer(1, infinite), Default: 104857600, Doc: "largest request body accepted"}
+	RestClientMaxContentLength = Option[int]{Key: "rest.client.max-content-length", Type: integer(1, infinite), Default: 104857600, Doc: "largest answer a client takes"}
+	RestAuthType               = Option[string]{Key: "rest.auth.type", Type: enum("none", "token"), Default: "none", Doc: "who may use REST: everybody who reaches it, or who sends the bearer token"}
+	RestAuthTokenFile          = Option[string]{Key: "rest.auth.token-file", Type: text(), Optional: true, Doc: "file with the token, readable by its owner only; unset: rest.token in the working directory"}
+	RestAllowedHosts           = Option[[]string]{Key: "rest.allowed-hosts", Type: list(), Optional: true, Doc: "names under which REST is called, besides its own addresses; protects against DNS rebinding"}
+
+	// Web dashboard.
+	WebSubmitEnable             = Option[bool]{Key: "web.submit.enable", Type: boolean(), Default: true, Doc: "jar upload page on or off", Older: []string{"jobmanager.web.submit.enable"}}
+	WebCancelEnable             = Option[bool]{Key: "web.cancel.enable", Type: boolean(), Default: true, Doc: "cancel button on or off"}
+	WebRefreshInterval          = Option[time.Duration]{Key: "web.refresh-interval", Type: duration(0), Default: 3 * time.Second, Doc: "UI poll period, job cache age", Older: []string{"jobmanager.web.refresh-interval"}}
+	WebUploadDir                = Option[string]{Key: "web.upload.dir", Type: text(), Optional: true, Doc: "uploaded jars survive restarts here", Older: []string{"jobmanager.web.upload.dir"}}
+	WebTmpDir                   = Option[string]{Key: "web.tmpdir", Type: text(), Optional: true, Doc: "scratch folder of the REST server; unset: the first of io.tmp.dirs", Older: []string{"jobmanager.web.tmpdir"}}
+	WebLogPath                  = Option[string]{Key: "web.log.path", Type: text(), Optional: true, Doc: "file served as master log", Older: []string{"jobmanager.web.log.path"}}
+	WebTimeout                  = Option[time.Duration]{Key: "web.timeout", Type: duration(0), Default: 10 * time.Minute, Doc: "server side request gives up"}
+	WebAccessControlAllowOrigin = Option[string]{Key: "web.access-control-allow-origin", Type: text(), Optional: true, Doc: "CORS header on each answer; unset: none is sent", Older: []string{"jobmanager.web.access-control-allow-origin"}}
+	WebExceptionHistorySize     = Option[int]{Key: "web.exception-history-size", Type: integer(0, infinite), Default: 16, Doc: "exceptions kept per job"}
+	WebGetCancelEnable          = Option[bool]{Key: "web.get-cancel.enable", Type: boolean(), Doc: "lets GET /jobs/:jobid/yarn-cancel cancel, as the dashboard of Flink does; a GET that changes something invites CSRF"}
+
+	// Job store, results, cleanup.
+	JobStoreType           = Option[string]{Key: "jobstore.type", Type: enum("File", "Memory"), Default: "File", Doc: "finished jobs in file, memory"}
+	JobStoreExpirationTime = Option[time.Duration]{Key: "jobstore.expiration-time", Type: seconds(), Default: time.Hour, Doc: "time until finished jobs vanish; a plain number counts seconds"}
+	JobStoreMaxCapacity    = Option[int]{Key: "jobstore.max-capacity", Type: integer(0, infinite), Default: infinite, Doc: "number of finished jobs kept"}
+	BlobStorageDirectory   = Option[string]{Key: "blob.storage.directory", Type: text(), Optional: true, Doc: "artifact cache folder"}
+
+	// Heartbeats, RPC, client.
+	HeartbeatInterval                 = Option[time.Duration]{Key: "heartbeat.interval", Type: duration(time.Millisecond), Default: 10 * time.Second, Doc: "period of liveness messages"}
+	HeartbeatTimeout                  = Option[time.Duration]{Key: "heartbeat.timeout", Type: duration(time.Millisecond), Default: 50 * time.Second, Doc: "silence that means lost"}
+	HeartbeatRPCFailureThreshold      = Option[int]{Key: "heartbeat.rpc-failure-threshold", Type: integer(-1, infinite), Default: 2, Doc: "failed sends that mean lost"}
+	PekkoAskTimeout                   = Option[time.Duration]{Key: "pekko.ask.timeout", Type: duration(0), Default: 10 * time.Second, Doc: "internal call gives up", Older: []string{"akka.ask.timeout"}}
+	ClientTimeout                     = Option[time.Duration]{Key: "client.timeout", Type: duration(0), Default: time.Minute, Doc: "CLI gives up after", Older: []string{"akka.client.timeout"}}
+	ClientRetryPeriod                 = Option[time.Duration]{Key: "client.retry-period", Type: duration(0), Default: 2 * time.Second, Doc: "CLI poll back-off"}
+	ClusterRegistrationInitialTimeout = Option[time.Duration]{Key: "cluster.registration.initial-timeout", Type: duration(0), Default: 100 * time.Millisecond, Doc: "first registration wait"}
+	ClusterRegistrationMaxTimeout     = Option[time.Duration]{Key: "cluster.registration.max-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "largest registration wait"}
+	ClusterRegistrationErrorDelay     = Option[time.Duration]{Key: "cluster.registration.error-delay", Type: duration(0), Default: 10 * time.Second, Doc: "pause after registration error"}
+	ClusterServicesShutdownTimeout    = Option[time.Duration]{Key: "cluster.services.shutdown-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "orderly stop gives up"}
+
+	// Metrics and reporters.
+	MetricsFetcherUpdateInterval = Option[time.Duration]{Key: "metrics.fetcher.update-interval", Type: duration(0), Default: 10 * time.Second, Doc: "REST metrics are refreshed every"}
+
+	// Process environment (read by the shell scripts).
+	EnvLogDir   = Option[string]{Key: "env.log.dir", Type: text(), Optional: true, Doc: "folder of log files"}
+	EnvLogLevel = Option[string]{Key: "env.log.level", Type: enum("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF"), Default: "INFO", Doc: "root logger level"}
+	EnvLogMax   = Option[int]{Key: "env.log.max", Type: integer(0, infinite), Default: 10, Doc: "old log files kept"}
+	EnvPidDir   = Option[string]{Key: "env.pid.dir", Type: text(), Default: "/tmp", Doc: "folder of pid files"}
+
+	// TLS and security.
+	SecurityInsecure = Option[bool]{Key: "security.insecure", Type: boolean(), Doc: "lets listeners without authentication bind more than loopback"}
+)
+
+// sections lists every option under the heading of its part of the reference page.
+func sections() []section {
+	return []section{
+		{"JobManager (RPC, processes, scheduler)", []definition{
+			JobManagerRPCAddress, JobManagerRPCPort, JobManagerRPCBindPort, JobManagerBindHost, JobManagerResourceID,
+			JobManagerExecutionFailoverStrategy, JobManagerExecutionAttemptsHistorySize,
+		}},
+		{"TaskManager", []definition{
+			TaskManagerHost, TaskManagerBindHost, TaskManagerRPCPort, TaskManagerDataPort, TaskManagerDataBindPort,
+			TaskManagerResourceID, TaskManagerNumberOfTaskSlots, TaskManagerRegistrationTimeout, TaskManagerSlotTimeout,
+			TaskManagerLogPath, TaskCancellationTimeout, TaskCancellationInterval, IOTmpDirs, ProcessWorkingDir,
+			WorkerSandbox,
+		}},
+		{"TaskManager memory (shown on the UI memory page, budget for a Go worker)", []definition{
+			TaskManagerMemoryProcessSize,
+		}},
+		{"Network, buffers, back-pressure", []definition{
+			TaskManagerMemorySegmentSize, ExecutionBufferTimeoutInterval, ExecutionBufferTimeoutEnabled,
+			TaskManagerNetworkRequestBackoffInitial, TaskManagerNetworkRequestBackoffMax,
+			TaskManagerNetworkPartitionRequestTimeout,
+		}},
+		{"Slots and the resource manager", []definition{
+			SlotRequestTimeout, SlotIdleTimeout, SlotRequestMaxInterval, SlotManagerNumberOfSlotsMax,
+			SlotManagerNumberOfSlotsMin, SlotManagerRedundantTaskManagerNum, ResourceManagerTaskManagerTimeout,
+			ResourceManagerTaskManagerRegistrationTimeout, ResourceManagerJobTimeout,
+			ResourceManagerStandaloneStartUpTime, ResourceManagerDriver,
+		}},
+		{"Parallelism, pipeline, execution", []definition{
+			ParallelismDefault, PipelineName, PipelineMaxParallelism, PipelineObjectReuse,
+			PipelineOperatorChainingEnabled, PipelineGlobalJobParameters, ExecutionRuntimeMode, ExecutionTarget,
+			ExecutionAttached, ExecutionShutdownOnAttachedExit,
+		}},
+		{"Restart strategies", []definition{
+			RestartStrategyType, RestartStrategyFixedDelayAttempts, RestartStrategyFixedDelayDelay,
+			RestartStrategyFailureRateMaxFailuresPerInterval, RestartStrategyFailureRateFailureRateInterval,
+			RestartStrategyFailureRateDelay, RestartStrategyExponentialDelayInitialBackoff,
+			RestartStrategyExponentialDelayMaxBackoff, RestartStrategyExponentialDelayBackoffMultiplier,
+			RestartStrategyExponentialDelayJitterFactor, RestartStrategyExponentialDelayResetBackoffThreshold,
+			RestartStrategyExponentialDelayAttemptsBeforeResetBackoff,
+		}},
+		{"REST endpoint", []definition{
+			RestAddress, RestPort, RestBindAddress, RestBindPort, RestPath, RestURLPrefix, RestConnectionTimeout,
+			RestIdlenessTimeout, RestAwaitLeaderTimeout, RestRetryMaxAttempts, RestRetryDelay,
+			RestServerMaxContentLength, RestClientMaxContentLength, RestAuthType, RestAuthTokenFile, RestAllowedHosts,
+		}},
+		{"Web dashboard", []definition{
+			WebSubmitEnable, WebCancelEnable, WebRefreshInterval, WebUploadDir, WebTmpDir, WebLogPath, WebTimeout,
+			WebAccessControlAllowOrigin, WebExceptionHistorySize, WebGetCancelEnable,
+		}},
+		{"Job store, results, cleanup", []definition{
+			JobStoreType, JobStoreExpirationTime, JobStoreMaxCapacity, BlobStorageDirectory,
+		}},
+		{"Heartbeats, RPC, client", []definition{
+			HeartbeatInterval, HeartbeatTimeout, HeartbeatRPCFailureThreshold, PekkoAskTimeout, ClientTimeout,
+			ClientRetryPeriod, ClusterRegistrationInitialTimeout, ClusterRegistrationMaxTimeout,
+			ClusterRegistrationErrorDelay, ClusterServicesShutdownTimeout,
+		}},
+		{"Metrics and reporters", []definition{
+			MetricsFetcherUpdateInterval,
+		}},
+		{"Process environment (read by the shell scripts)", []definition{
+			EnvLogDir, EnvLogLevel, EnvLogMax, EnvPidDir,
+		}},
+		{"TLS and security", []definition{
+			SecurityInsecure,
+		}},
+	}
+}
+
+type section struct {
+	title   string
+	options []definition
+}
