@@ -93,6 +93,13 @@ type Context struct {
 	Params         map[string]string // global job parameters
 	Log            *slog.Logger
 	Task           Task
+
+	// Index is the operator's place in its chain. An operator stores it in *Active before it calls user code, so that
+	// the task can name the operator in which a panic began: a plain store, where a deferred call per record would
+	// cost more than the operator. Active is shared by the chain and touched on the task's goroutine only; nil if
+	// nobody asks.
+	Index  int32
+	Active *int32
 }
 
 // Task is the running task, as operators see it. Unless said otherwise methods may be called on the task's goroutine

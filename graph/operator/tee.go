@@ -1,0 +1,72 @@
+package operator
+
+import "fmt"
+
+// discard is an output that nobody reads.
+type discard[T any] struct{}
+
+func (discard[T]) Record(*T, int64) {}
+func (discard[T]) Watermark(int64)  {}
+func (discard[T]) Idle()            {}
+func (discard[T]) End()             {}
+
+// Tee implements Type. It panics if a node is not a Node[T].
+func (t *recordType[T]) Tee(nodes []any) any {
+	// Writers copy a record before they return and do not change it: they come first and see the original.
+	var writers, others []Node[T]
+	for _, n := range nodes {
+		node, err := t.node(n)
+		if err != nil {
+			panic(fmt.Errorf("tee: %w", err))
+		}
+		if _, ok := n.(*writer[T]); ok {
+			writers = append(writers, node)
+		} else {
+			others = append(others, node)
+		}
+	}
+	switch {
+	case len(nodes) == 0:
+		return discard[T]{}
+	case len(nodes) == 1:
+		return nodes[0]
+	case len(others) == 0:
+		return &tee[T]{direct: writers[:len(writers)-1], last: writers[len(writers)-1]}
+	default:
+		last := len(others) - 1
+		return &tee[T]{direct: writers, copied: others[:last], last: others[last]}
+	}
+}
+
+// tee hands each record to several nodes. The scratch copy lives here because a local one would escape.
+type tee[T any] struct {
+	direct []Node[T] // get the original and leave it as it is
+	copied []Node[T] // get a copy each
+	last   Node[T]   // gets the original
+	slot   T
+}
+
+func (t *tee[T]) Record(v *T, ts int64) {
+	for _, n := range t.direct {
+		n.Record(v, ts)
+	}
+	for _, n := range t.copied {
+		t.slot = *v
+		n.Record(&t.slot, ts)
+	}
+	t.last.Record(v, ts)
+}
+
+func (t *tee[T]) each(f func(Node[T])) {
+	for _, n := range t.direct {
+		f(n)
+	}
+	for _, n := range t.copied {
+		f(n)
+	}
+	f(t.last)
+}
+
+func (t *tee[T]) Watermark(ts int64) { t.each(func(n Node[T]) { n.Watermark(ts) }) }
+func (t *tee[T]) Idle()              { t.each(func(n Node[T]) { n.Idle() }) }
+func (t *tee[T]) End()               { t.each(func(n Node[T]) { n.End() }) }
