@@ -94,6 +94,12 @@ func ParseVertexID(s string) (VertexID, error) {
 	return VertexID(x), err
 }
 
+// VertexIDFromBytes reads the 16-byte wire form.
+func VertexIDFromBytes(b []byte) (VertexID, error) {
+	x, err := idFromBytes("JobVertexID", b)
+	return VertexID(x), err
+}
+
 func (x VertexID) String() string { return hex.EncodeToString(x[:]) }
 
 // Bytes is the wire form.
