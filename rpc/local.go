@@ -22,6 +22,13 @@ type Local struct {
 type localNetwork struct {
 	mu       sync.Mutex
 	services map[string]map[string]served // service name -> endpoint name; no entry: closed
+	watches  map[*localWatch]struct{}
+}
+
+// localWatch is a watch of the connection to a service.
+type localWatch struct {
+	server string
+	lost   func(error)
 }
 
 type served struct {
@@ -31,7 +38,10 @@ type served struct {
 
 // NewLocal returns a service named name, alone in its network.
 func NewLocal(name string) *Local {
-	n := &localNetwork{services: make(map[string]map[string]served)}
+	n := &localNetwork{
+		services: make(map[string]map[string]served),
+		watches:  make(map[*localWatch]struct{}),
+	}
 	return n.join(name)
 }
 
@@ -57,7 +67,7 @@ func (l *Local) Serve(endpoint string, token core.Token, gateway any) error {
 	defer l.network.mu.Unlock()
 	endpoints, open := l.network.services[l.name]
 	if !open {
-		return core.E("serve", core.Unavailable, endpoint, fmt.Errorf("RPC service %s is closed", l.name))
+		return errClosedService(l.name)
 	}
 	if _, exists := endpoints[endpoint]; exists {
 		return core.E("serve", core.AlreadyExists, endpoint, errors.New("an endpoint of this name is served"))
@@ -75,10 +85,49 @@ func (l *Local) Remove(endpoint string) {
 
 // Close removes all endpoints. It does not wait for calls that reached a gateway: their endpoints' Close does.
 func (l *Local) Close() error {
-	l.network.mu.Lock()
-	defer l.network.mu.Unlock()
-	delete(l.network.services, l.name)
+	for _, w := range l.network.leave(l.name) {
+		w.lost(errClosedService(l.name))
+	}
 	return nil
+}
+
+// leave closes a service and returns those who watched it.
+func (n *localNetwork) leave(name string) []*localWatch {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.services, name)
+	var gone []*localWatch
+	for w := range n.watches {
+		if w.server == name {
+			gone = append(gone, w)
+			delete(n.watches, w)
+		}
+	}
+	return gone
+}
+
+// WatchConnection implements ConnectionWatcher: lost is called when the service named server is closed.
+func (l *Local) WatchConnection(server string, lost func(error)) (stop func()) {
+	n := l.network
+	w := &localWatch{server, lost}
+	n.mu.Lock()
+	_, open := n.services[server]
+	if open {
+		n.watches[w] = struct{}{}
+	}
+	n.mu.Unlock()
+	if !open {
+		lost(errClosedService(server))
+	}
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(n.watches, w)
+	}
+}
+
+func errClosedService(name string) error {
+	return core.E("connect", core.Unavailable, name, errors.New("no such RPC service in this process"))
 }
 
 // Invoke implements Transport.
@@ -92,7 +141,7 @@ func (n *localNetwork) Invoke(ctx context.Context, to Address, call *Invocation)
 	n.mu.Unlock()
 	switch {
 	case !open:
-		return nil, core.E(call.Method, core.Unavailable, to.Endpoint, fmt.Errorf("no RPC service at %q", to.Server))
+		return nil, errClosedService(to.Server)
 	case !exists:
 		return nil, NotServed(call.Method, to.Endpoint)
 	}
