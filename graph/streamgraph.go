@@ -27,6 +27,7 @@ const (
 type StreamNode struct {
 	Index            int // its place in StreamGraph.Nodes
 	Kind             NodeKind
+	Verb             string // of the API: "Map"; ids of operators without uid come from it, not from the name
 	Name             string
 	UID              string // "" if the program gave none
 	Parallelism      int    // 0: the job's

@@ -1,0 +1,179 @@
+package stream
+
+import (
+	"fmt"
+
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/graph/codec"
+	"github.com/flink-go/flink-go/graph/keyed"
+	"github.com/flink-go/flink-go/graph/operator"
+)
+
+// Keyed is a stream in which all records of one key go to the same subtask.
+type Keyed[K comparable, T any] struct {
+	stream *Stream[T]
+	key    func(*T) K // nil if K is NoKey: no exchange
+}
+
+// KeyBy gives each record a key. K must mean the same in every process: no pointers, interfaces or channels.
+func KeyBy[T any, K comparable](s *Stream[T], key func(T) K) *Keyed[K, T] {
+	if key == nil {
+		s.env.fault("KeyBy: the function is nil")
+	}
+	return newKeyed(s, func(v *T) K { return key(*v) })
+}
+
+// KeyByRef is KeyBy without a copy of the record: for large records.
+func KeyByRef[T any, K comparable](s *Stream[T], key func(*T) K) *Keyed[K, T] {
+	if key == nil {
+		s.env.fault("KeyBy: the function is nil")
+	}
+	return newKeyed(s, key)
+}
+
+func newKeyed[T any, K comparable](s *Stream[T], key func(*T) K) *Keyed[K, T] {
+	hash, err := codec.HashFor[K]()
+	if err != nil {
+		s.env.fault("KeyBy: %v", err)
+	}
+	partition := operator.Partition[T](func(parallelism, maxParallelism int) func(*T) int {
+		var k K // one per producer: a local one of the selector would be an allocation per record
+		return func(v *T) int {
+			k = key(v)
+			return core.SubtaskOfKeyGroup(core.KeyGroup(hash(&k), maxParallelism), maxParallelism, parallelism)
+		}
+	})
+	return &Keyed[K, T]{stream: s.ship(graph.Hash, partition), key: key}
+}
+
+func (k *Keyed[K, T]) keyed() *Keyed[K, T] { return k }
+
+// Stream returns the records partitioned by key, for verbs that do not ask for the key.
+func (k *Keyed[K, T]) Stream() *Stream[T] { return k.stream }
+
+// linkKeyed makes k an input of n.
+func linkKeyed[K comparable, T any](n *node, input int, k *Keyed[K, T]) { link(n, input, k.stream) }
+
+// Pair is a key with a value: what aggregates emit.
+type Pair[K, V any] struct {
+	Key   K
+	Value V
+}
+
+func (p Pair[K, V]) String() string { return fmt.Sprintf("%v %v", p.Key, p.Value) }
+
+// Number is what Sum adds up.
+type Number interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
+}
+
+// When says when a keyed aggregate emits.
+type When uint8
+
+const (
+	// EachUpdate emits the new value of a key after each of its records: Flink's streaming behavior, the default.
+	EachUpdate When = iota
+	// AtEnd emits one value per key when a bounded input has ended.
+	AtEnd
+)
+
+// Count counts the records of each key.
+func Count[K comparable, T any](k *Keyed[K, T], when ...When) *Stream[Pair[K, int64]] {
+	return aggregate(k, "Count", when, func(n *int64, _ *T, _ bool) { *n++ }, pairOf[K, int64])
+}
+
+// Sum adds up a number of each record per key.
+func Sum[K comparable, T any, N Number](k *Keyed[K, T], number func(T) N, when ...When) *Stream[Pair[K, N]] {
+	if number == nil {
+		k.stream.env.fault("Sum: the function is nil")
+	}
+	return aggregate(k, "Sum", when, func(sum *N, v *T, _ bool) { *sum += number(*v) }, pairOf[K, N])
+}
+
+// Reduce combines the records of each key into one: the first as it is, each further one by f(so far, record).
+func Reduce[K comparable, T any](k *Keyed[K, T], f func(sum, v T) T, when ...When) *Stream[T] {
+	if f == nil {
+		k.stream.env.fault("Reduce: the function is nil")
+	}
+	// What state keeps must not hold the network frame that it came in.
+	detach, _ := codec.DetachFor[T]() // an error is that of TypeOf, reported for the output
+	return aggregate(k, "Reduce", when, func(sum, v *T, first bool) {
+		if first {
+			*sum = *v
+		} else {
+			*sum = f(*sum, *v)
+		}
+		if detach != nil {
+			detach(sum)
+		}
+	}, func(out *T, _ *K, sum *T) { *out = *sum })
+}
+
+func pairOf[K comparable, V any](out *Pair[K, V], k *K, v *V) { out.Key, out.Value = *k, *v }
+
+// aggregate keeps one A per key: add takes a record in, result makes what is emitted of it.
+func aggregate[K comparable, T, A, U any](k *Keyed[K, T], verb string, when []When, add func(*A, *T, bool), result func(*U, *K, *A)) *Stream[U] {
+	n := k.stream.env.add(graph.Transform, verb, verb)
+	n.Stateful = true
+	linkKeyed(n, 0, k)
+	atEnd := len(when) > 0 && when[len(when)-1] == AtEnd
+	n.New = func(ctx *operator.Context, outs []any) (operator.Instance, error) {
+		c := newRuntimeContext(ctx)
+		o := &aggregateOperator[K, T, A, U]{pass: pass[U]{outs[0].(operator.Node[U])}, user: c.user(), ctx: c, key: k.key,
+			add: add, result: result, atEnd: atEnd}
+		return operator.Instance{Inputs: []any{operator.Node[T](o)}, Lifecycle: o}, nil
+	}
+	return newStream[U](n)
+}
+
+type aggregateOperator[K comparable, T, A, U any] struct {
+	pass[U]
+	user
+	ctx    *RuntimeContext
+	key    func(*T) K
+	hash   func(*K) uint64
+	table  *keyed.Table[K, A]
+	add    func(sum *A, v *T, first bool)
+	result func(out *U, k *K, sum *A)
+	atEnd  bool
+	k      K
+	tmp    U
+}
+
+func (n *aggregateOperator[K, T, A, U]) Open() (err error) {
+	if n.hash, err = codec.HashFor[K](); err != nil {
+		return n.ctx.failed("open", err)
+	}
+	owned := core.KeyGroupsOf(n.ctx.SubtaskIndex(), n.ctx.MaxParallelism(), n.ctx.Parallelism())
+	if n.table, err = keyed.New[K, A](owned, n.ctx.MaxParallelism()); err != nil {
+		return n.ctx.failed("open", err)
+	}
+	return nil
+}
+
+func (n *aggregateOperator[K, T, A, U]) Close() error {
+	n.table = nil // tens of megabytes, perhaps, while the rest of the job goes on
+	return nil
+}
+
+func (n *aggregateOperator[K, T, A, U]) Record(v *T, ts int64) {
+	n.enter()
+	n.k = n.key(v)
+	sum, first := n.table.Ref(&n.k, n.hash(&n.k))
+	n.add(sum, v, first)
+	if !n.atEnd {
+		n.result(&n.tmp, &n.k, sum)
+		n.out.Record(&n.tmp, ts)
+	}
+}
+
+func (n *aggregateOperator[K, T, A, U]) End() {
+	if n.atEnd {
+		for k, sum := range n.table.All() {
+			n.result(&n.tmp, k, sum)
+			n.out.Record(&n.tmp, NoTimestamp)
+		}
+	}
+	n.out.End()
+}

@@ -1,0 +1,236 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flink-go/flink-go/graph/operator"
+	pb "github.com/flink-go/flink-go/rpc/proto"
+)
+
+// sourceOperator polls the readers of one subtask.
+//
+// An uncoordinated source has one reader from Open on. One with splits starts with none and asks the coordinator for
+// work whenever it could take a split: a bounded source when it has no reader, an unbounded one at once after each
+// answer.
+type sourceOperator[T any] struct {
+	ctx  *RuntimeContext
+	user user
+	src  Source[T]
+	out  operator.Node[T]
+
+	readers []Reader[T]
+	turn    int // which of readers is polled next
+	asked   bool
+	noMore  bool // no split will be assigned any more
+	ended   bool
+	slot    T // every record goes through it
+
+	enumeration sync.WaitGroup
+	stop        context.CancelFunc
+}
+
+func newSourceOperator[T any](op *operator.Context, src Source[T], out operator.Node[T]) *sourceOperator[T] {
+	ctx := newRuntimeContext(op)
+	return &sourceOperator[T]{ctx: ctx, user: ctx.user(), src: src, out: out, stop: func() {}}
+}
+
+// Open makes the reader, or starts the discovery of splits in subtask 0 and asks for a first split.
+func (n *sourceOperator[T]) Open() error {
+	n.user.enter()
+	if n.src.Enumerate == nil {
+		r, err := n.src.Open(n.ctx)
+		if err != nil {
+			return n.ctx.failed("open source", err)
+		}
+		n.readers, n.noMore = []Reader[T]{r}, true
+		return nil
+	}
+	if n.ctx.SubtaskIndex() == 0 {
+		ctx, stop := context.WithCancel(n.ctx.Context())
+		n.stop = stop
+		// Ends when all splits were found or the attempt ends; Close waits for it.
+		n.enumeration.Go(func() { n.enumerate(ctx) })
+	}
+	n.ask()
+	return nil
+}
+
+// enumerate runs the program's discovery on a goroutine of its own and hands what it finds to the task.
+func (n *sourceOperator[T]) enumerate(ctx context.Context) {
+	op := *n.ctx.op
+	op.Task = enumerationTask{n.ctx.op.Task, ctx}
+	send := func(found *pb.SplitsDiscovered) {
+		n.ctx.Run(func() { n.send(&pb.SourceEvent{Event: &pb.SourceEvent_Discovered{Discovered: found}}) })
+	}
+	err := catch(func() error {
+		return n.src.Enumerate(&RuntimeContext{&op}, func(splits ...Split) {
+			found := &pb.SplitsDiscovered{}
+			for _, s := range splits {
+				found.Splits = append(found.Splits, &pb.Split{Id: s.ID, Data: s.Data})
+			}
+			send(found)
+		})
+	})
+	switch {
+	case ctx.Err() != nil: // the attempt is over
+	case err != nil:
+		n.ctx.Run(func() { n.ctx.fail(fmt.Errorf("discover splits: %w", err)) })
+	default:
+		send(&pb.SplitsDiscovered{Complete: true})
+	}
+}
+
+// enumerationTask is the task with a context that Close ends, so that discovery never outlives its operator.
+type enumerationTask struct {
+	operator.Task
+	ctx context.Context
+}
+
+func (t enumerationTask) Context() context.Context { return t.ctx }
+
+// catch turns a panic on a goroutine of ours into an error: only the task's own goroutine recovers by itself.
+func catch(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
+}
+
+func (n *sourceOperator[T]) send(e *pb.SourceEvent) {
+	b, err := proto.Marshal(e)
+	if err != nil {
+		n.ctx.fail(fmt.Errorf("encode source event: %w", err))
+	}
+	n.ctx.op.Task.SendEvent(n.ctx.op.Operator, b)
+}
+
+// ask asks the coordinator for a split, if there may be one and none was asked for.
+func (n *sourceOperator[T]) ask() {
+	if n.asked || n.noMore {
+		return
+	}
+	n.asked = true
+	n.send(&pb.SourceEvent{Event: &pb.SourceEvent_Request{Request: &pb.SplitRequest{}}})
+}
+
+// HandleEvent takes an answer of the coordinator.
+func (n *sourceOperator[T]) HandleEvent(payload []byte) error {
+	var e pb.SourceEvent
+	if err := proto.Unmarshal(payload, &e); err != nil {
+		return fmt.Errorf("operator %q: decode source event: %w", n.ctx.OperatorName(), err)
+	}
+	switch e := e.Event.(type) {
+	case *pb.SourceEvent_Assigned:
+		n.asked = false
+		for _, s := range e.Assigned.Splits {
+			n.user.enter()
+			r, err := n.src.OpenSplit(n.ctx, Split{ID: s.Id, Data: s.Data})
+			if err != nil {
+				return n.ctx.failed("open split "+s.Id, err)
+			}
+			n.readers = append(n.readers, r)
+		}
+		if !n.src.Bounded {
+			n.ask()
+		}
+	case *pb.SourceEvent_NoMore:
+		n.asked, n.noMore = false, true
+	default:
+		return fmt.Errorf("operator %q: unexpected source event %T", n.ctx.OperatorName(), e)
+	}
+	return nil
+}
+
+// Poll reads at most limit records from the reader whose turn it is.
+func (n *sourceOperator[T]) Poll(limit int) operator.Next {
+	var due time.Time // when the first of the waiting readers has something
+	for range len(n.readers) {
+		if n.turn >= len(n.readers) {
+			n.turn = 0
+		}
+		switch s := n.read(limit); {
+		case s == Record:
+			n.turn++ // the others have their turn first
+			return operator.Next{State: operator.NextNow}
+		case s == End:
+			n.drop()
+			return operator.Next{State: operator.NextNow}
+		case s > 0:
+			if t := time.Unix(0, int64(s)); due.IsZero() || t.Before(due) {
+				due = t
+			}
+		}
+		n.turn++
+	}
+	switch {
+	case len(n.readers) == 0 && n.noMore:
+		n.end()
+		return operator.Next{State: operator.NextEnd}
+	case len(n.readers) == 0:
+		n.ask()
+		return operator.Next{State: operator.NextEvent}
+	case !due.IsZero():
+		return operator.Next{State: operator.NextAt, At: due}
+	default:
+		return operator.Next{State: operator.NextEvent}
+	}
+}
+
+// read emits at most limit records of the reader whose turn it is and returns its last status.
+func (n *sourceOperator[T]) read(limit int) Status {
+	r := n.readers[n.turn]
+	for range limit {
+		n.user.enter()
+		ts, s, err := r.Next(&n.slot)
+		if err != nil {
+			n.ctx.fail(err)
+		}
+		if s != Record {
+			return s
+		}
+		n.out.Record(&n.slot, ts)
+	}
+	return Record
+}
+
+// drop closes the reader whose turn it is.
+func (n *sourceOperator[T]) drop() {
+	r := n.readers[n.turn]
+	n.readers = append(n.readers[:n.turn], n.readers[n.turn+1:]...)
+	if err := r.Close(); err != nil {
+		n.ctx.fail(fmt.Errorf("close reader: %w", err))
+	}
+}
+
+// end tells what follows that the input is over, once.
+func (n *sourceOperator[T]) end() {
+	if !n.ended {
+		n.ended = true
+		n.out.Watermark(operator.MaxWatermark)
+		n.out.End()
+	}
+}
+
+// Close ends the discovery of splits and closes all readers.
+func (n *sourceOperator[T]) Close() error {
+	n.stop()
+	n.enumeration.Wait()
+	n.user.enter()
+	var errs []error
+	for _, r := range n.readers {
+		errs = append(errs, r.Close())
+	}
+	n.readers = nil
+	if err := errors.Join(errs...); err != nil {
+		return n.ctx.failed("close source", err)
+	}
+	return nil
+}
