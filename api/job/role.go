@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"sync/atomic"
 
+	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
 )
@@ -27,6 +27,7 @@ type role struct {
 	rest     string
 	detached bool
 	settings map[string]string
+	conf     *conf.Config // in force for an embedded cluster
 }
 
 func roleFromEnvironment() (role, error) {
@@ -43,12 +44,12 @@ func roleFromEnvironment() (role, error) {
 	}
 	switch r.name {
 	case "", "plan", "worker":
-		return r, nil
+		return r, r.settle()
 	case "submit":
 		if r.rest == "" {
 			return r, core.E("read environment", core.Invalid, "", fmt.Errorf("%s=submit needs the address of a JobManager in %s", EnvRole, EnvREST))
 		}
-		return r, nil
+		return r, r.settle()
 	default:
 		return r, core.E("read environment", core.Invalid, "", fmt.Errorf("unknown %s %q: want submit, plan or worker, or none for an embedded cluster", EnvRole, r.name))
 	}
@@ -77,7 +78,7 @@ func (r role) execute(ctx context.Context, c *graph.Compiled) (*Result, error) {
 	case "submit":
 		return submit(ctx, c.Job, r)
 	}
-	return runEmbedded(ctx, c, maps.Clone(r.settings))
+	return runEmbedded(ctx, c, r.conf)
 }
 
 // refuse is the end of a program whose graph has faults. Where Execute does not return it does not return now: a
