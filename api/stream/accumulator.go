@@ -184,7 +184,9 @@ func accumulate[A operator.Accumulator](c *RuntimeContext, name string, a A) A {
 }
 
 // IntCounter returns the accumulator of this name.
-func (c *RuntimeContext) IntCounter(name string) *IntCounter { return accumulate(c, name, &IntCounter{}) }
+func (c *RuntimeContext) IntCounter(name string) *IntCounter {
+	return accumulate(c, name, &IntCounter{})
+}
 
 // LongCounter returns the accumulator of this name.
 func (c *RuntimeContext) LongCounter(name string) *LongCounter {

@@ -1,0 +1,429 @@
+package streamtest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/graph/operator"
+	pb "github.com/flink-go/flink-go/rpc/proto"
+)
+
+// Result is what a program leaves behind.
+type Result struct {
+	Accumulators map[string]string // JSON value by name
+}
+
+// Run runs a bounded program to its end. The error is that of the program's faults, of a user function, or of ctx.
+func Run(ctx context.Context, build func(env *stream.Env)) (*Result, error) {
+	env := stream.NewEnv("test", nil)
+	build(env)
+	sg, err := env.StreamGraph()
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := graph.Translate(sg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r := &runner{
+		ctx:          ctx,
+		compiled:     compiled,
+		wake:         make(chan struct{}, 1),
+		gates:        map[gateKey]*gate{},
+		accumulators: map[string]operator.Accumulator{},
+		coordinators: map[core.OperatorID]*coordinator{},
+	}
+	for _, n := range sg.Nodes {
+		r.names = append(r.names, n.Name)
+	}
+	if err := r.run(); err != nil {
+		return nil, err
+	}
+	res := &Result{Accumulators: map[string]string{}}
+	for name, a := range r.accumulators {
+		res.Accumulators[name] = a.JSON()
+	}
+	return res, nil
+}
+
+// runner is all tasks of the program.
+type runner struct {
+	ctx          context.Context
+	compiled     *graph.Compiled
+	wake         chan struct{} // capacity 1: a wake-up that is not taken yet stands for all
+	active       int32
+	names        []string // of operators, by index in the program
+	lifecycles   []operator.Lifecycle
+	opened       int // how many of lifecycles, from the end
+	sources      []operator.Source
+	outputs      []operator.Output // upstream before downstream
+	gates        map[gateKey]*gate
+	onIdle       []func()
+	accumulators map[string]operator.Accumulator
+	coordinators map[core.OperatorID]*coordinator
+
+	mu      sync.Mutex
+	actions []func()
+}
+
+// failure is the panic by which Fail unwinds.
+type failure struct{ err error }
+
+func (r *runner) run() (err error) {
+	defer func() {
+		for _, l := range r.lifecycles[len(r.lifecycles)-r.opened:] {
+			if e := l.Close(); err == nil {
+				err = e
+			}
+		}
+	}()
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case failure:
+			err = p.err
+		default:
+			err = &operator.Failure{Operator: r.names[r.active], Err: fmt.Errorf("panic: %v", p), Stack: string(debug.Stack())}
+		}
+	}()
+	for i := range slices.Backward(r.compiled.Job.Vertices) {
+		v := &r.compiled.Job.Vertices[i]
+		for subtask := range slices.Backward(make([]struct{}, v.Parallelism)) {
+			if err := r.task(r.compiled.Chains[v.ID], subtask); err != nil {
+				return err
+			}
+		}
+	}
+	slices.Reverse(r.lifecycles)
+	slices.Reverse(r.outputs)
+	for _, l := range slices.Backward(r.lifecycles) {
+		r.opened++
+		if err := l.Open(); err != nil {
+			return err
+		}
+	}
+	return r.loop()
+}
+
+// task makes the operators of one subtask, from the end of the chain to its head.
+func (r *runner) task(c *graph.Chain, subtask int) error {
+	v := c.Vertex
+	instances := map[*graph.StreamNode]operator.Instance{}
+	for k, n := range slices.Backward(c.Nodes) {
+		outs := make([]any, len(n.Outputs))
+		for i, t := range n.Outputs {
+			readers, err := r.readers(c, k, i, subtask, instances)
+			if err != nil {
+				return err
+			}
+			outs[i] = t.Tee(readers)
+		}
+		ctx := &operator.Context{
+			JobName: r.compiled.Job.Name, TaskName: v.Name, Operator: v.Operators[k].ID, Name: n.Name, UID: n.UID,
+			Subtask: subtask, Parallelism: v.Parallelism, MaxParallelism: v.MaxParallelism,
+			Params: r.compiled.Job.Config.Params, Log: slog.New(slog.DiscardHandler),
+			Task: r, Index: int32(n.Index), Active: &r.active,
+		}
+		in, err := n.New(ctx, outs)
+		if err != nil {
+			return fmt.Errorf("make operator %q: %w", n.Name, err)
+		}
+		instances[n] = in
+		if in.Lifecycle != nil {
+			r.lifecycles = append(r.lifecycles, in.Lifecycle)
+		}
+		if in.Source != nil {
+			r.sources = append(r.sources, in.Source)
+			ctx.Task = &sourceTask{runner: r, source: in.Source}
+		}
+	}
+	return r.openGates(v, subtask, instances[c.Nodes[0]])
+}
+
+// readers returns what reads output i of operator k of a chain: operators of the same chain, and edges.
+func (r *runner) readers(c *graph.Chain, k, i, subtask int, instances map[*graph.StreamNode]operator.Instance) ([]any, error) {
+	var readers []any
+	for _, n := range c.Nodes[1:] {
+		if e := n.Inputs[0]; e.Source == c.Nodes[k] && e.Output == i {
+			readers = append(readers, instances[n].Inputs[0])
+		}
+	}
+	for _, out := range c.Outs {
+		if out.Node != k || out.Output != i {
+			continue
+		}
+		target := r.compiled.Job.Vertex(out.Target)
+		from, to := out.Strategy.Targets(subtask, c.Vertex.Parallelism, target.Parallelism)
+		o := &outlet{r: r, target: target, input: out.Input, first: from, subtask: subtask}
+		node, output, err := out.Type.NewWriter(operator.WriterConfig{Outlet: o, Select: selection(out.Strategy), Partition: out.Partition,
+			Targets: to - from, MaxParallelism: target.MaxParallelism, Start: subtask})
+		if err != nil {
+			return nil, err
+		}
+		readers = append(readers, node)
+		r.outputs = append(r.outputs, output)
+	}
+	return readers, nil
+}
+
+func selection(s graph.ShipStrategy) operator.Selection {
+	switch s {
+	case graph.Hash, graph.Custom:
+		return operator.SelectPartition
+	case graph.Rebalance, graph.Rescale:
+		return operator.SelectRoundRobin
+	case graph.Shuffle:
+		return operator.SelectRandom
+	case graph.Broadcast:
+		return operator.SelectAll
+	default:
+		return operator.SelectFirst
+	}
+}
+
+// gateKey names one input of the head of a subtask.
+type gateKey struct {
+	vertex         core.VertexID
+	subtask, input int
+}
+
+// gate reads what is put into it at once, on the goroutine that puts.
+type gate struct{ in operator.Input }
+
+func (g *gate) Put(m operator.Message) {
+	if err := g.in.Read(&m); err != nil {
+		panic(failure{err})
+	}
+}
+
+// channels returns the number of the first channel of each edge into v within its input, and of all channels of
+// each input.
+func (r *runner) channels(v *graph.JobVertex, subtask int) (first []int, total map[int]int) {
+	total = map[int]int{}
+	for _, e := range v.Inputs {
+		from, to := e.Strategy.SourcesOf(subtask, r.compiled.Job.Vertex(e.Source).Parallelism, v.Parallelism)
+		first = append(first, total[e.Input]-from)
+		total[e.Input] += to - from
+	}
+	return first, total
+}
+
+func (r *runner) openGates(v *graph.JobVertex, subtask int, head operator.Instance) error {
+	_, total := r.channels(v, subtask)
+	edges := r.compiled.Chains[v.ID].Nodes[0].Inputs
+	for _, e := range edges {
+		key := gateKey{v.ID, subtask, e.Input}
+		if r.gates[key] != nil {
+			continue
+		}
+		in, err := e.Source.Outputs[e.Output].NewReader(head.Inputs[e.Input], operator.ReaderConfig{Channels: total[e.Input]})
+		if err != nil {
+			return err
+		}
+		r.gates[key] = &gate{in}
+	}
+	return nil
+}
+
+// outlet connects a writer with gates.
+type outlet struct {
+	r              *runner
+	target         *graph.JobVertex
+	input          int // index of the edge
+	first, subtask int
+}
+
+func (o *outlet) Connect(i int) operator.Link {
+	first, _ := o.r.channels(o.target, o.first+i)
+	in := o.target.Inputs[o.input].Input
+	return operator.Link{Gate: o.r.gates[gateKey{o.target.ID, o.first + i, in}], Input: uint8(in),
+		Channel: int32(first[o.input] + o.subtask), Credits: 8}
+}
+
+func (o *outlet) Wait() { panic("streamtest: a channel has no credit though all batches were read") }
+
+func (o *outlet) Wake() {}
+
+func (o *outlet) Flush() {}
+
+func (o *outlet) Fail(err error) { o.r.Fail(err) }
+
+// loop polls the sources until all have ended.
+func (r *runner) loop() error {
+	live := slices.Clone(r.sources)
+	for len(live) > 0 {
+		if r.ctx.Err() != nil {
+			return context.Cause(r.ctx)
+		}
+		r.act()
+		busy, due := false, time.Time{}
+		live = slices.DeleteFunc(live, func(s operator.Source) bool {
+			next := s.Poll(100)
+			busy = busy || next.State == operator.NextNow || next.State == operator.NextEnd
+			if next.State == operator.NextAt && (due.IsZero() || next.At.Before(due)) {
+				due = next.At
+			}
+			return next.State == operator.NextEnd
+		})
+		if !busy && !r.pending() {
+			r.flush()
+			r.wait(due)
+		}
+	}
+	r.flush()
+	return nil
+}
+
+func (r *runner) flush() {
+	for _, o := range r.outputs {
+		o.Flush()
+	}
+	for _, f := range r.onIdle {
+		f()
+	}
+}
+
+func (r *runner) wait(due time.Time) {
+	var timer <-chan time.Time
+	if !due.IsZero() {
+		t := time.NewTimer(time.Until(due))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-timer:
+	case <-r.wake:
+	case <-r.ctx.Done():
+	}
+}
+
+func (r *runner) pending() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.actions) > 0
+}
+
+// act runs what was given to Run.
+func (r *runner) act() {
+	r.mu.Lock()
+	actions := r.actions
+	r.actions = nil
+	r.mu.Unlock()
+	for _, f := range actions {
+		f()
+	}
+}
+
+// The methods of operator.Task.
+
+func (r *runner) Context() context.Context { return r.ctx }
+
+func (r *runner) Run(fn func()) {
+	r.mu.Lock()
+	r.actions = append(r.actions, fn)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *runner) Now() time.Time { return time.Now() }
+
+func (r *runner) At(t time.Time, fn func()) func() {
+	timer := time.AfterFunc(time.Until(t), func() { r.Run(fn) })
+	return func() { timer.Stop() }
+}
+
+func (r *runner) Fail(err error) { panic(failure{err}) }
+
+func (r *runner) OnIdle(fn func()) { r.onIdle = append(r.onIdle, fn) }
+
+func (r *runner) Metrics(core.OperatorID) operator.MetricGroup { return noMetrics{} }
+
+func (r *runner) Accumulate(name string, a operator.Accumulator) (operator.Accumulator, error) {
+	have, ok := r.accumulators[name]
+	switch {
+	case !ok:
+		r.accumulators[name] = a
+		return a, nil
+	case have.Kind() != a.Kind():
+		return nil, fmt.Errorf("accumulator %q is a %s, not a %s", name, have.Kind(), a.Kind())
+	default:
+		return have, nil
+	}
+}
+
+// SendEvent is for sources, which have a sourceTask.
+func (r *runner) SendEvent(core.OperatorID, []byte) {}
+
+// sourceTask is the task as a source sees it: its events reach a coordinator.
+type sourceTask struct {
+	*runner
+	source operator.Source
+}
+
+// coordinator hands each split of a source out once, in the order of discovery.
+type coordinator struct {
+	splits   []*pb.Split
+	complete bool
+	waiting  []*sourceTask
+}
+
+func (t *sourceTask) SendEvent(op core.OperatorID, payload []byte) {
+	var e pb.SourceEvent
+	if err := proto.Unmarshal(payload, &e); err != nil {
+		t.Fail(fmt.Errorf("source event: %w", err))
+	}
+	c := t.coordinators[op]
+	if c == nil {
+		c = &coordinator{}
+		t.coordinators[op] = c
+	}
+	switch e := e.Event.(type) {
+	case *pb.SourceEvent_Discovered:
+		c.splits = append(c.splits, e.Discovered.Splits...)
+		c.complete = c.complete || e.Discovered.Complete
+	case *pb.SourceEvent_Request:
+		c.waiting = append(c.waiting, t)
+	}
+	for len(c.waiting) > 0 && (len(c.splits) > 0 || c.complete) {
+		answer := &pb.SourceEvent{Event: &pb.SourceEvent_NoMore{NoMore: &pb.NoMoreSplits{}}}
+		if len(c.splits) > 0 {
+			answer.Event = &pb.SourceEvent_Assigned{Assigned: &pb.SplitsAssigned{Splits: c.splits[:1]}}
+			c.splits = c.splits[1:]
+		}
+		c.waiting[0].deliver(answer)
+		c.waiting = c.waiting[1:]
+	}
+}
+
+func (t *sourceTask) deliver(e *pb.SourceEvent) {
+	t.Run(func() {
+		b, err := proto.Marshal(e)
+		if err == nil {
+			err = t.source.HandleEvent(b)
+		}
+		if err != nil {
+			t.Fail(err)
+		}
+	})
+}
+
+type noMetrics struct{}
+
+func (noMetrics) Counter(string) *operator.Counter { return new(operator.Counter) }
+
+func (noMetrics) Gauge(string, func() float64) {}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/api/stream/streamtest"
+)
+
+// The right results of the first 100,000 events.
+var expected = map[string]struct {
+	count    int
+	checksum uint64
+}{
+	"q0": {92000, 0xd7e18b74714a1800},
+	"q1": {92000, 0x0594e987ac3a2fe5},
+	"q2": {388, 0x058d4733cafabb50},
+}
+
+func TestQueriesGiveTheRightResult(t *testing.T) {
+	for name, program := range queries {
+		for _, p := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s/p=%d", name, p), func(t *testing.T) {
+				res, err := streamtest.Run(t.Context(), func(env *stream.Env) {
+					env.Parallelism(p)
+					program(stream.From(env, events(100_000)))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := expected[name]
+				if got := res.Accumulators["count"]; got != fmt.Sprint(want.count) {
+					t.Errorf("count %s, want %d", got, want.count)
+				}
+				if got := res.Accumulators["checksum"]; got != fmt.Sprint(want.checksum) {
+					t.Errorf("checksum %s, want %d", got, want.checksum)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkGenerator(b *testing.B) {
+	g := &generator{step: 1}
+	var e Event
+	n := uint64(0)
+	for b.Loop() {
+		g.make(n, &e)
+		n++
+	}
+}
+
+func BenchmarkQuery(b *testing.B) {
+	for _, name := range queryNames() {
+		b.Run(name, func(b *testing.B) {
+			_, err := streamtest.Run(context.Background(), func(env *stream.Env) {
+				queries[name](stream.From(env, events(uint64(b.N))))
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
