@@ -1,0 +1,149 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cgroups makes a memory cgroup for each worker, below the one of this process, where the kernel lets us: version 1,
+// or version 2 when the memory controller is delegated. A nil *cgroups, and a nil *cgroup, do nothing: then GOMEMLIMIT
+// alone holds a worker back.
+type cgroups struct {
+	dir string // in which groups are made
+	v2  bool
+	log *slog.Logger
+}
+
+type cgroup struct {
+	dir string
+	v2  bool
+	log *slog.Logger
+}
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// findCgroups looks for a place by trying it.
+func findCgroups(log *slog.Logger) *cgroups {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	var places []cgroups
+	for line := range strings.Lines(string(b)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		switch {
+		case parts[0] == "0" && parts[1] == "":
+			places = append(places, cgroups{filepath.Join(cgroupRoot, parts[2]), true, log})
+		case strings.Contains(","+parts[1]+",", ",memory,"):
+			// A container may see its own group as the root.
+			places = append(places, cgroups{filepath.Join(cgroupRoot, "memory", parts[2]), false, log},
+				cgroups{filepath.Join(cgroupRoot, "memory"), false, log})
+		}
+	}
+	for _, p := range places {
+		if err := p.try(); err != nil {
+			log.Debug("no cgroups for workers", "dir", p.dir, "cause", err)
+			continue
+		}
+		log.Debug("workers get memory cgroups", "dir", p.dir)
+		return &p
+	}
+	return nil
+}
+
+func (p *cgroups) try() error {
+	dir := filepath.Join(p.dir, fmt.Sprintf("flink-go-%d-try", os.Getpid()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	g := &cgroup{dir, p.v2, p.log}
+	defer g.remove()
+	return g.limit(1 << 30)
+}
+
+// make returns a group with this memory limit, nil if there can be none.
+func (p *cgroups) make(name string, memory int64) *cgroup {
+	if p == nil || memory <= 0 {
+		return nil
+	}
+	dir := filepath.Join(p.dir, fmt.Sprintf("flink-go-%d-%s", os.Getpid(), name))
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		p.log.Warn("making the cgroup of a worker", "dir", dir, "cause", err)
+		return nil
+	}
+	g := &cgroup{dir, p.v2, p.log}
+	if err := g.limit(memory); err != nil {
+		p.log.Warn("limiting the memory of a worker", "dir", dir, "cause", err)
+		g.remove()
+		return nil
+	}
+	return g
+}
+
+func (g *cgroup) limit(memory int64) error {
+	name := "memory.limit_in_bytes"
+	if g.v2 {
+		name = "memory.max"
+	}
+	return g.write(name, strconv.FormatInt(memory, 10))
+}
+
+func (g *cgroup) write(file, value string) error {
+	return os.WriteFile(filepath.Join(g.dir, file), []byte(value), 0o644)
+}
+
+// add moves a process that has just begun into the group.
+func (g *cgroup) add(pid int) {
+	if g == nil {
+		return
+	}
+	if err := g.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
+		g.log.Warn("moving a worker into its cgroup", "dir", g.dir, "cause", err)
+	}
+}
+
+// oomKilled tells whether the kernel killed something in the group for its memory.
+func (g *cgroup) oomKilled() bool {
+	if g == nil {
+		return false
+	}
+	file := "memory.oom_control"
+	if g.v2 {
+		file = "memory.events"
+	}
+	b, err := os.ReadFile(filepath.Join(g.dir, file))
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(b) {
+		if f := bytes.Fields(line); len(f) == 2 && string(f[0]) == "oom_kill" {
+			return string(f[1]) != "0"
+		}
+	}
+	return false
+}
+
+// remove deletes the group. The kernel refuses it for a moment after its last process was reaped.
+func (g *cgroup) remove() {
+	if g == nil {
+		return
+	}
+	var err error
+	for range 20 {
+		if err = os.Remove(g.dir); err == nil || errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	g.log.Warn("removing the cgroup of a worker", "dir", g.dir, "cause", err)
+}

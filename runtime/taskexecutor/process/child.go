@@ -1,0 +1,533 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
+	pb "github.com/flink-go/flink-go/rpc/proto"
+	"github.com/flink-go/flink-go/runtime/taskexecutor"
+	"github.com/flink-go/flink-go/runtime/worker"
+)
+
+func errorInfo(err error) *pb.ErrorInfo { return worker.ErrorInfo(err) }
+
+// child is one worker process and implements taskexecutor.Worker.
+type child struct {
+	l      *Launcher
+	spec   taskexecutor.WorkerSpec
+	events taskexecutor.WorkerEvents
+	name   string
+	ctx    context.Context // ends when the child is to end before it runs
+	cancel context.CancelFunc
+	conn   net.Conn // our end of the control socket; nil if it could not be made
+	theirs *os.File // the child's end, until it has it
+	sender *worker.Sender
+	broken error // why there is no control socket
+
+	mu      sync.Mutex
+	process *os.Process // set while the process may be signalled
+	stopped bool        // Stop was called
+	killed  error       // cause of Kill
+	failed  *pb.ErrorInfo
+	ready   bool
+	over    bool
+	reports waiters[*pb.WorkerReport]
+	stacks  waiters[string]
+	timers  []*time.Timer
+}
+
+func newChild(l *Launcher, spec taskexecutor.WorkerSpec, events taskexecutor.WorkerEvents) *child {
+	c := &child{l: l, spec: spec, events: events, name: fmt.Sprintf("worker-%s-%d", spec.Job, spec.Number)}
+	c.ctx, c.cancel = context.WithCancel(l.ctx)
+	c.conn, c.theirs, c.broken = controlSocket()
+	w := io.Writer(io.Discard)
+	if c.broken == nil {
+		w = c.conn
+	}
+	// A socket that breaks means that the process is gone, which its exit tells better.
+	c.sender = worker.NewSender(w, func(error) {})
+	c.sender.Send(&pb.ToWorker{Message: &pb.ToWorker_Start{Start: &pb.WorkerStart{
+		JobId:       spec.Job.Bytes(),
+		JobGraph:    spec.Graph,
+		Config:      spec.Settings,
+		DataAddress: spec.Listener.Addr().String(),
+		Slots:       int32(spec.Slots),
+	}}})
+	return c
+}
+
+func controlSocket() (ours net.Conn, theirs *os.File, err error) {
+	fds, err := socketPair()
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the control socket: %w", err)
+	}
+	theirs = os.NewFile(uintptr(fds[1]), "control socket of a worker")
+	f := os.NewFile(uintptr(fds[0]), "control socket")
+	defer f.Close() // FileConn has its own duplicate
+	ours, err = net.FileConn(f)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, fmt.Errorf("making the control socket: %w", err)
+	}
+	return ours, theirs, nil
+}
+
+// run is the life of the child, from fetching its program to its end.
+func (c *child) run() {
+	cause := c.live()
+	c.mu.Lock()
+	c.over = true
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	switch {
+	case c.stopped:
+		cause = nil
+	case c.killed != nil:
+		cause = errorInfo(c.killed)
+	case c.failed != nil:
+		cause = c.failed
+	}
+	c.reports.fail()
+	c.stacks.fail()
+	c.mu.Unlock()
+	c.cancel()
+	if c.conn != nil {
+		_ = c.conn.Close() // also ends a write of the Sender that nobody reads
+		_ = c.theirs.Close()
+	}
+	c.sender.Close()
+	c.events.Exited(cause)
+}
+
+// live runs the process and returns why it ended, or why it could not begin.
+func (c *child) live() *pb.ErrorInfo {
+	const op = "start worker of job"
+	id := c.spec.Job.String()
+	if c.broken != nil {
+		return errorInfo(core.E(op, core.Internal, id, c.broken))
+	}
+	var job graph.JobGraph
+	if err := json.Unmarshal(c.spec.Graph, &job); err != nil {
+		return errorInfo(core.E(op, core.Invalid, id, fmt.Errorf("reading the job graph: %w", err)))
+	}
+	if job.Program.Blob.IsZero() {
+		return errorInfo(core.E(op, core.Invalid, id, errors.New("the job names no program")))
+	}
+	path, err := c.l.cfg.Fetch(c.ctx, c.spec.Blobs, job.Program.Blob)
+	if err != nil {
+		return errorInfo(core.E(op, core.KindOf(err), id, fmt.Errorf("fetching the program %s: %w", job.Program.Blob, err)))
+	}
+	dir := filepath.Join(c.l.cfg.Dir, c.name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return errorInfo(core.E(op, core.Internal, id, err))
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			c.l.log.Warn("removing the directory of a worker", "job", id, "cause", err)
+		}
+	}()
+	cause, err := c.exec(&job, path, dir)
+	if err != nil {
+		return errorInfo(core.E(op, core.Internal, id, err))
+	}
+	return cause
+}
+
+// exec starts the process, serves it and waits for its end.
+func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, error) {
+	listener, err := listenerFile(c.spec.Listener)
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	out, err := c.output(".out")
+	if err != nil {
+		return nil, err
+	}
+	defer out.close()
+	errs, err := c.output(".err")
+	if err != nil {
+		return nil, err
+	}
+	defer errs.close()
+	env, err := c.environment(job, dir)
+	if err != nil {
+		return nil, err
+	}
+	memory := c.memoryLimit()
+	group := c.l.cgroups.make(c.name, memory)
+	defer group.remove()
+
+	cmd := exec.Command(path, job.Program.Args...)
+	cmd.Args[0] = job.Program.Name
+	if cmd.Args[0] == "" {
+		cmd.Args[0] = filepath.Base(path)
+	}
+	cmd.Dir = dir
+	cmd.Env = env
+	cmd.Stdout, cmd.Stderr = out.w, errs.w
+	cmd.ExtraFiles = []*os.File{c.theirs, listener}
+	cmd.SysProcAttr = sysProcAttr(group)
+
+	// Whoever stops or kills the child finds it either not begun, with c.ctx ended, or with a process to signal.
+	c.mu.Lock()
+	if c.ctx.Err() != nil || c.stopped {
+		c.mu.Unlock()
+		return errorInfo(core.E("start worker of job", core.Canceled, c.spec.Job.String(), context.Cause(c.ctx))), nil
+	}
+	start := time.Now()
+	err = c.l.spawner.start(cmd)
+	if err == nil {
+		c.process = cmd.Process
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("running the program: %w", err)
+	}
+	limitProcess(cmd.Process.Pid, c.l.log)
+	group.add(cmd.Process.Pid)
+	c.l.log.Info("worker started", "job", c.spec.Job, "worker", c.spec.Number, "pid", cmd.Process.Pid, "took", time.Since(start))
+	_ = c.theirs.Close()
+	_ = listener.Close()
+
+	var streams sync.WaitGroup
+	streams.Go(out.copy)
+	streams.Go(errs.copy)
+	var reading sync.WaitGroup
+	reading.Go(c.read)
+	stopKill := context.AfterFunc(c.l.ctx, func() {
+		c.Kill(core.E("run worker", core.Canceled, c.spec.Job.String(), errors.New("the TaskManager shuts down")))
+	})
+	defer stopKill()
+
+	// The process group is killed while the dead process still holds its number: what it left behind goes with it,
+	// and nobody else is hit.
+	waitExited(cmd.Process.Pid)
+	c.mu.Lock()
+	killGroup(cmd.Process.Pid)
+	c.process = nil
+	c.mu.Unlock()
+	waitErr := cmd.Wait()
+	if _, ok := errors.AsType[*exec.ExitError](waitErr); waitErr != nil && !ok {
+		c.l.log.Warn("waiting for a worker", "job", c.spec.Job, "cause", waitErr)
+	}
+
+	// What it wrote before its end is still to be read. A grandchild that left its group may hold the pipes open; it
+	// is not waited for.
+	late := time.AfterFunc(drainGrace, func() {
+		_ = c.conn.SetReadDeadline(time.Now())
+		out.abandon()
+		errs.abandon()
+	})
+	defer late.Stop()
+	reading.Wait()
+	streams.Wait()
+	c.mu.Lock()
+	ready := c.ready
+	c.mu.Unlock()
+	return exitCause(c.spec.Job, cmd.ProcessState, errs.tail(), ready, group.oomKilled(), memory), nil
+}
+
+// drainGrace is how long the output of an ended worker is read on when something keeps it open.
+const drainGrace = 300 * time.Millisecond
+
+// keepLogs is how many workers of one job keep their output files.
+const keepLogs = 8
+
+func (c *child) output(suffix string) (*stream, error) {
+	if old := c.spec.Number - keepLogs; old >= 0 {
+		for _, rotated := range []string{"", rotatedSuffix} {
+			name := fmt.Sprintf("worker-%s-%d%s%s", c.spec.Job, old, suffix, rotated)
+			if err := os.Remove(filepath.Join(c.l.cfg.LogDir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				c.l.log.Warn("removing the output of an older worker", "job", c.spec.Job, "cause", err)
+			}
+		}
+	}
+	return newStream(filepath.Join(c.l.cfg.LogDir, c.name+suffix), c.l.cfg.LogLimit)
+}
+
+// harmless are the environment variables that every worker sees.
+var harmless = [...]string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GOTRACEBACK"}
+
+func (c *child) environment(job *graph.JobGraph, dir string) ([]string, error) {
+	settings, err := json.Marshal(job.Program.Settings)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the settings of the program: %w", err)
+	}
+	var env []string
+	for _, name := range append(harmless[:], c.l.cfg.Env...) {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	env = append(env,
+		"FLINKGO_ROLE=worker",
+		"FLINKGO_SETTINGS="+string(settings),
+		"TMPDIR="+dir,
+		"GOMAXPROCS="+strconv.Itoa(c.processors()),
+	)
+	if limit := c.memoryLimit(); limit > 0 {
+		// The rest is for what the Go runtime does not count: stacks of threads, binary, kernel buffers.
+		env = append(env, "GOMEMLIMIT="+strconv.FormatInt(limit-limit/10, 10))
+	}
+	return env, nil
+}
+
+// processors is a worker's share of the machine: by the CPU of its slots if they say so, else by their number. Two at
+// least, so that the garbage collector and the network do not wait for a busy task.
+func (c *child) processors() int {
+	want := c.spec.Slots
+	if milli := c.spec.Profile.CPUMilli; milli > 0 {
+		want = int((milli*int64(c.spec.Slots) + 999) / 1000)
+	} else if total := c.l.cfg.SlotsTotal; total > 0 {
+		want = max(want, (runtime.NumCPU()*c.spec.Slots+total-1)/total)
+	}
+	return min(max(want, 2), runtime.NumCPU())
+}
+
+func (c *child) memoryLimit() int64 {
+	per := c.l.cfg.MemoryPerSlot
+	if per == 0 {
+		per = c.spec.Profile.MemoryBytes
+	}
+	return per * int64(c.spec.Slots)
+}
+
+// read takes the frames of the worker until its socket closes.
+func (c *child) read() {
+	r := bufio.NewReaderSize(c.conn, 64<<10)
+	for {
+		m := new(pb.FromWorker)
+		if err := worker.ReadFrame(r, m); err != nil {
+			if errors.Is(err, worker.ErrFrame) {
+				c.Kill(core.E("read from worker", core.Invalid, c.spec.Job.String(), err))
+			}
+			return
+		}
+		switch m := m.GetMessage().(type) {
+		case *pb.FromWorker_Ready:
+			c.mu.Lock()
+			c.ready = true
+			c.mu.Unlock()
+		case *pb.FromWorker_Failed:
+			c.mu.Lock()
+			c.failed = m.Failed.GetCause()
+			c.mu.Unlock()
+		case *pb.FromWorker_State:
+			c.events.TaskState(m.State)
+		case *pb.FromWorker_Event:
+			c.events.OperatorEvent(m.Event)
+		case *pb.FromWorker_Report:
+			c.mu.Lock()
+			c.reports.answer(m.Report)
+			c.mu.Unlock()
+		case *pb.FromWorker_Stacks:
+			c.mu.Lock()
+			c.stacks.answer(m.Stacks.GetDump())
+			c.mu.Unlock()
+		}
+	}
+}
+
+// Deploy implements taskexecutor.Worker.
+func (c *child) Deploy(in *pb.SubmitTasksRequest) {
+	c.sender.Send(&pb.ToWorker{Message: &pb.ToWorker_Deploy{Deploy: in}})
+}
+
+// Cancel implements taskexecutor.Worker.
+func (c *child) Cancel(attempts []*pb.ExecutionAttemptID) {
+	c.sender.Send(&pb.ToWorker{Message: &pb.ToWorker_Cancel{Cancel: &pb.CancelTasksRequest{Attempts: attempts}}})
+}
+
+// Deliver implements taskexecutor.Worker.
+func (c *child) Deliver(events []*pb.OperatorEvent) {
+	c.sender.Send(&pb.ToWorker{Message: &pb.ToWorker_Events{Events: &pb.DeliverOperatorEventsRequest{Events: events}}})
+}
+
+// Report implements taskexecutor.Worker. A worker that leaves questions open for too long is killed: it is stopped or
+// has locked itself up.
+func (c *child) Report(ctx context.Context) (*pb.WorkerReport, error) {
+	return ask(ctx, c, &c.reports, &pb.ToWorker{Message: &pb.ToWorker_Report{Report: &pb.WorkerReportRequest{}}})
+}
+
+// Stacks implements taskexecutor.Worker.
+func (c *child) Stacks(ctx context.Context) (string, error) {
+	return ask(ctx, c, &c.stacks, &pb.ToWorker{Message: &pb.ToWorker_Stacks{Stacks: &pb.WorkerStackRequest{}}})
+}
+
+// waiters are the questions of one kind that a worker has still to answer, oldest first; it answers in order.
+type waiters[T any] []waiter[T]
+
+type waiter[T any] struct {
+	answer chan T // capacity 1: whoever asked may have gone. Closed without answer when the worker is gone
+	since  time.Time
+}
+
+func (w *waiters[T]) answer(v T) {
+	if len(*w) > 0 {
+		(*w)[0].answer <- v
+		*w = (*w)[1:]
+	}
+}
+
+func (w *waiters[T]) fail() {
+	for _, q := range *w {
+		close(q.answer)
+	}
+	*w = nil
+}
+
+// maxOpenQuestions bounds what a worker that does not answer is asked.
+const maxOpenQuestions = 64
+
+func ask[T any](ctx context.Context, c *child, w *waiters[T], question *pb.ToWorker) (T, error) {
+	var zero T
+	gone := func() (T, error) {
+		return zero, core.E("ask worker", core.Unavailable, c.spec.Job.String(), errors.New("the worker is gone"))
+	}
+	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return gone()
+	}
+	if len(*w) > 0 && c.ready {
+		if silent := time.Since((*w)[0].since); silent > c.l.cfg.Unresponsive {
+			c.mu.Unlock()
+			err := core.E("ask worker", core.UserCode, c.spec.Job.String(),
+				fmt.Errorf("the worker has not answered for %s: its process is stopped or locked up", silent.Round(time.Second)))
+			c.Kill(err)
+			return zero, err
+		}
+	}
+	if len(*w) >= maxOpenQuestions {
+		c.mu.Unlock()
+		return zero, core.E("ask worker", core.Unavailable, c.spec.Job.String(), errors.New("the worker does not answer"))
+	}
+	q := waiter[T]{make(chan T, 1), time.Now()}
+	*w = append(*w, q)
+	c.sender.Send(question)
+	c.mu.Unlock()
+	select {
+	case v, ok := <-q.answer:
+		if !ok {
+			return gone()
+		}
+		return v, nil
+	case <-ctx.Done():
+		return zero, core.E("ask worker", core.Unavailable, c.spec.Job.String(), context.Cause(ctx))
+	}
+}
+
+// Stop implements taskexecutor.Worker.
+func (c *child) Stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped || c.over {
+		return
+	}
+	c.stopped = true
+	if c.process == nil {
+		c.cancel() // it has not begun
+		return
+	}
+	c.sender.Send(&pb.ToWorker{Message: &pb.ToWorker_Stop{Stop: &pb.WorkerStop{}}})
+	c.timers = append(c.timers,
+		time.AfterFunc(c.l.cfg.StopGrace, func() { c.signal(syscall.SIGTERM) }),
+		time.AfterFunc(c.l.cfg.StopGrace+c.l.cfg.TermGrace, func() { c.signal(syscall.SIGKILL) }),
+	)
+}
+
+// Kill implements taskexecutor.Worker.
+func (c *child) Kill(cause error) {
+	c.mu.Lock()
+	if c.killed == nil {
+		c.killed = cause
+	}
+	if c.process == nil {
+		c.cancel()
+	}
+	c.mu.Unlock()
+	c.signal(syscall.SIGKILL)
+}
+
+// signal reaches the process only while it is known not to have been waited for.
+func (c *child) signal(sig syscall.Signal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.process == nil {
+		return
+	}
+	if sig == syscall.SIGKILL {
+		killGroup(c.process.Pid)
+		return
+	}
+	if err := c.process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		c.l.log.Warn("signalling a worker", "job", c.spec.Job, "signal", sig, "cause", err)
+	}
+}
+
+// listenerFile returns a duplicate of the listener's descriptor for the child.
+func listenerFile(l net.Listener) (*os.File, error) {
+	f, ok := l.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, fmt.Errorf("a %T cannot be handed to another process", l)
+	}
+	file, err := f.File()
+	if err != nil {
+		return nil, fmt.Errorf("duplicating the data listener: %w", err)
+	}
+	return file, nil
+}
+
+// exitCause says in plain words why a worker that nobody asked to end is gone.
+func exitCause(job core.JobID, state *os.ProcessState, stderr string, ready, oom bool, memory int64) *pb.ErrorInfo {
+	what := describeExit(state)
+	switch {
+	case oom:
+		what = fmt.Sprintf("out of memory: it was killed at its limit of %d MiB", memory>>20)
+	case state != nil && state.Success() && !ready:
+		what = "it exited with code 0 before Execute: the program ended without running a job"
+	case state != nil && state.Success():
+		what = "it exited with code 0 without finishing its tasks"
+	}
+	if hint := fatalHint(stderr); hint != "" {
+		what = hint + " (" + what + ")"
+	}
+	info := errorInfo(core.E("worker of job", core.UserCode, job.String(), errors.New(what)))
+	info.Type = "worker exit"
+	if stderr != "" {
+		info.Stack = "end of the worker's standard error:\n" + stderr
+	}
+	return info
+}
+
+// describeExit says how a process ended.
+func describeExit(state *os.ProcessState) string {
+	if state == nil {
+		return "it ended and its exit code is not known"
+	}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		s := fmt.Sprintf("it was killed by signal %d (%s)", int(ws.Signal()), ws.Signal())
+		if ws.Signal() == syscall.SIGKILL {
+			s += ", by somebody on this machine or by the kernel when memory ran out"
+		}
+		return s
+	}
+	return fmt.Sprintf("it exited with code %d", state.ExitCode())
+}

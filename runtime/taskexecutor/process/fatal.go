@@ -1,0 +1,61 @@
+package process
+
+import (
+	"strings"
+
+	"github.com/flink-go/flink-go/runtime/worker"
+)
+
+// fatalMarks are how the lines begin that the Go runtime writes before it ends a process, with plain words for them.
+// A mark that ends in a space is followed by what happened.
+var fatalMarks = [...]struct{ mark, words string }{
+	{"fatal error: all goroutines are asleep - deadlock!", "deadlock: all goroutines are asleep"},
+	{"fatal error: concurrent map", "concurrent use of a map"},
+	{"fatal error: stack overflow", "stack overflow"},
+	{"fatal error: runtime: out of memory", "out of memory"},
+	{"fatal error: runtime: cannot allocate memory", "out of memory"},
+	{"fatal error: out of memory", "out of memory"},
+	{"fatal error: ", "fatal error of the Go runtime"},
+	{"panic: ", "panic outside of a task's goroutine"},
+	{"SIGSEGV: segmentation violation", "segmentation violation"},
+}
+
+// fatalStart returns where in text the first line with a mark begins, and its index in fatalMarks; -1 for none.
+func fatalStart(text []byte) (at, mark int) { return fatalIndex(string(text)) }
+
+func fatalIndex(text string) (at, mark int) {
+	at = -1
+	for i, m := range fatalMarks {
+		from := 0
+		for {
+			j := strings.Index(text[from:], m.mark)
+			if j < 0 {
+				break
+			}
+			j += from
+			if j == 0 || text[j-1] == '\n' {
+				// The marks are ordered: of two that begin at the same place the first says more.
+				if at < 0 || j < at {
+					at, mark = j, i
+				}
+				break
+			}
+			from = j + 1
+		}
+	}
+	return at, mark
+}
+
+// fatalHint recognises in the output of a dead worker what the Go runtime said.
+func fatalHint(stderr string) string {
+	at, mark := fatalIndex(stderr)
+	if at < 0 {
+		return ""
+	}
+	m := fatalMarks[mark]
+	line, _, _ := strings.Cut(stderr[at:], "\n")
+	if strings.HasSuffix(m.mark, " ") {
+		return m.words + ": " + worker.Clip(strings.TrimSpace(strings.TrimPrefix(line, m.mark)), 400)
+	}
+	return m.words
+}

@@ -1,0 +1,47 @@
+//go:build !linux
+
+package process
+
+import (
+	"log/slog"
+	"syscall"
+)
+
+// The isolation of workers is for Linux. Elsewhere they are child processes in their own session, which end when
+// their control socket closes.
+
+func prepareThread() {}
+
+func sysProcAttr(*cgroup) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+func socketPair() ([2]int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	return fds, err
+}
+
+func limitProcess(int, *slog.Logger) {}
+
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// waitExited returns at once: the caller's Wait reaps the process.
+func waitExited(int) {}
+
+type cgroups struct{}
+
+type cgroup struct{}
+
+func findCgroups(*slog.Logger) *cgroups { return nil }
+
+func (*cgroups) make(string, int64) *cgroup { return nil }
+
+func (*cgroup) add(int) {}
+
+func (*cgroup) oomKilled() bool { return false }
+
+func (*cgroup) remove() {}

@@ -1,0 +1,116 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/rpc"
+	"github.com/flink-go/flink-go/runtime/taskexecutor"
+)
+
+// Config is what a Launcher needs. Zero fields take their default.
+type Config struct {
+	// Fetch returns the path of a verified private copy of a program.
+	Fetch func(ctx context.Context, blobs rpc.BlobGateway, key core.BlobKey) (path string, err error)
+	// Dir is where each worker gets a directory of its own, removed with it.
+	Dir string
+	// LogDir takes worker-<job>-<n>.out and .err.
+	LogDir string
+	// LogLimit bounds each of these files; one older file is kept beside it. 16 MiB.
+	LogLimit int64
+	// Env names the variables of this process that workers may see, besides a few harmless ones.
+	Env []string
+	// MemoryPerSlot bounds a worker's memory together with its number of slots; 0: the slot's profile decides.
+	MemoryPerSlot int64
+	// SlotsTotal is the number of slots of the TaskManager, for a worker's share of the processors; 0: not shared.
+	SlotsTotal int
+	// StopGrace is how long a worker may take to end in good order (5 s), TermGrace how long after SIGTERM (1 s).
+	StopGrace, TermGrace time.Duration
+	// Unresponsive is how long a worker may leave a question open before it counts as dead; 60 s.
+	Unresponsive time.Duration
+	Log          *slog.Logger
+}
+
+// Launcher starts workers as child processes. Its methods may be called from any goroutine.
+type Launcher struct {
+	cfg     Config
+	log     *slog.Logger
+	ctx     context.Context // of fetching programs; ends at Close
+	cancel  context.CancelFunc
+	spawner *spawner
+	cgroups *cgroups
+
+	mu       sync.Mutex
+	closed   bool
+	children sync.WaitGroup
+}
+
+var _ taskexecutor.Workers = (*Launcher)(nil)
+
+// New makes a Launcher. Its owner closes it after all workers have ended.
+func New(cfg Config) (*Launcher, error) {
+	const op = "prepare worker processes"
+	if cfg.Fetch == nil || cfg.Log == nil || cfg.Dir == "" || cfg.LogDir == "" {
+		return nil, core.E(op, core.Invalid, "", errors.New("Fetch, Log, Dir and LogDir must be set"))
+	}
+	if cfg.LogLimit <= 0 {
+		cfg.LogLimit = 16 << 20
+	}
+	for _, d := range []struct {
+		at  *time.Duration
+		def time.Duration
+	}{{&cfg.StopGrace, 5 * time.Second}, {&cfg.TermGrace, time.Second}, {&cfg.Unresponsive, time.Minute}} {
+		if *d.at <= 0 {
+			*d.at = d.def
+		}
+	}
+	for _, dir := range []*string{&cfg.Dir, &cfg.LogDir} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return nil, core.E(op, core.Invalid, *dir, err)
+		}
+		*dir = abs
+		if err := os.MkdirAll(abs, 0o700); err != nil {
+			return nil, core.E(op, core.Internal, abs, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Launcher{
+		cfg:     cfg,
+		log:     cfg.Log,
+		ctx:     ctx,
+		cancel:  cancel,
+		spawner: newSpawner(),
+		cgroups: findCgroups(cfg.Log),
+	}, nil
+}
+
+// Start implements taskexecutor.Workers.
+func (l *Launcher) Start(spec taskexecutor.WorkerSpec, events taskexecutor.WorkerEvents) taskexecutor.Worker {
+	c := newChild(l, spec, events)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		events.Exited(errorInfo(core.E("start worker", core.Unavailable, spec.Job.String(), errors.New("the TaskManager shuts down"))))
+		return c
+	}
+	l.children.Go(c.run)
+	return c
+}
+
+// Close kills the workers that are left, waits for their end and ends the thread that forked them.
+func (l *Launcher) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.cancel()
+	l.children.Wait()
+	l.spawner.close()
+	return nil
+}
