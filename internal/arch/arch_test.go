@@ -47,7 +47,7 @@ var layers = map[string][]string{
 	"api/rest":   {"core"},
 
 	"api/stream/streamtest": {"core", "graph", "graph/operator", "api/stream", "rpc/proto"},
-	"api/job":    {"core", "conf", "graph", "api/stream", "api/rest", "runtime/cluster", "runtime/worker"},
+	"api/job":               {"core", "conf", "graph", "api/stream", "api/rest", "runtime/cluster", "runtime/worker"},
 
 	"connectors/": {"core", "graph/operator", "api/stream"},
 	"web":         {"core", "graph", "api/rest", "rpc", "rpc/proto", "scheduler", "runtime/blob"},
