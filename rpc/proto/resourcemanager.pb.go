@@ -511,6 +511,7 @@ func (x *DeclareRequiredResourcesRequest) GetRequirements() []*ResourceRequireme
 
 type DeclareRequiredResourcesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resources     *ClusterResources      `protobuf:"bytes,1,opt,name=resources,proto3" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +546,107 @@ func (*DeclareRequiredResourcesResponse) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{8}
 }
 
+func (x *DeclareRequiredResourcesResponse) GetResources() *ClusterResources {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+// ClusterResources is what a JobMaster hears about the cluster's slots, for its errors and its page.
+type ClusterResources struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	TaskManagers    int32                  `protobuf:"varint,1,opt,name=task_managers,json=taskManagers,proto3" json:"task_managers,omitempty"`
+	SlotsTotal      int32                  `protobuf:"varint,2,opt,name=slots_total,json=slotsTotal,proto3" json:"slots_total,omitempty"`
+	SlotsFree       int32                  `protobuf:"varint,3,opt,name=slots_free,json=slotsFree,proto3" json:"slots_free,omitempty"`
+	WorkersStarting int32                  `protobuf:"varint,4,opt,name=workers_starting,json=workersStarting,proto3" json:"workers_starting,omitempty"` // TaskManagers that were started and have not registered yet
+	Needed          int32                  `protobuf:"varint,5,opt,name=needed,proto3" json:"needed,omitempty"`                                          // slots that the job requires
+	Missing         int32                  `protobuf:"varint,6,opt,name=missing,proto3" json:"missing,omitempty"`                                        // of these, how many are neither the job's nor requested for it
+	// not_enough: the missing ones are not on their way and the start-up time is over, so waiting is of no use.
+	NotEnough     bool `protobuf:"varint,7,opt,name=not_enough,json=notEnough,proto3" json:"not_enough,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClusterResources) Reset() {
+	*x = ClusterResources{}
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClusterResources) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClusterResources) ProtoMessage() {}
+
+func (x *ClusterResources) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClusterResources.ProtoReflect.Descriptor instead.
+func (*ClusterResources) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ClusterResources) GetTaskManagers() int32 {
+	if x != nil {
+		return x.TaskManagers
+	}
+	return 0
+}
+
+func (x *ClusterResources) GetSlotsTotal() int32 {
+	if x != nil {
+		return x.SlotsTotal
+	}
+	return 0
+}
+
+func (x *ClusterResources) GetSlotsFree() int32 {
+	if x != nil {
+		return x.SlotsFree
+	}
+	return 0
+}
+
+func (x *ClusterResources) GetWorkersStarting() int32 {
+	if x != nil {
+		return x.WorkersStarting
+	}
+	return 0
+}
+
+func (x *ClusterResources) GetNeeded() int32 {
+	if x != nil {
+		return x.Needed
+	}
+	return 0
+}
+
+func (x *ClusterResources) GetMissing() int32 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
+func (x *ClusterResources) GetNotEnough() bool {
+	if x != nil {
+		return x.NotEnough
+	}
+	return false
+}
+
 type NotifySlotAvailableRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ResourceId    string                 `protobuf:"bytes,1,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
@@ -557,7 +659,7 @@ type NotifySlotAvailableRequest struct {
 
 func (x *NotifySlotAvailableRequest) Reset() {
 	*x = NotifySlotAvailableRequest{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[9]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +671,7 @@ func (x *NotifySlotAvailableRequest) String() string {
 func (*NotifySlotAvailableRequest) ProtoMessage() {}
 
 func (x *NotifySlotAvailableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[9]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +684,7 @@ func (x *NotifySlotAvailableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifySlotAvailableRequest.ProtoReflect.Descriptor instead.
 func (*NotifySlotAvailableRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{9}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *NotifySlotAvailableRequest) GetResourceId() string {
@@ -621,7 +723,7 @@ type NotifySlotAvailableResponse struct {
 
 func (x *NotifySlotAvailableResponse) Reset() {
 	*x = NotifySlotAvailableResponse{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[10]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +735,7 @@ func (x *NotifySlotAvailableResponse) String() string {
 func (*NotifySlotAvailableResponse) ProtoMessage() {}
 
 func (x *NotifySlotAvailableResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[10]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +748,7 @@ func (x *NotifySlotAvailableResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifySlotAvailableResponse.ProtoReflect.Descriptor instead.
 func (*NotifySlotAvailableResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{10}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{11}
 }
 
 type DisconnectTaskExecutorRequest struct {
@@ -659,7 +761,7 @@ type DisconnectTaskExecutorRequest struct {
 
 func (x *DisconnectTaskExecutorRequest) Reset() {
 	*x = DisconnectTaskExecutorRequest{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[11]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +773,7 @@ func (x *DisconnectTaskExecutorRequest) String() string {
 func (*DisconnectTaskExecutorRequest) ProtoMessage() {}
 
 func (x *DisconnectTaskExecutorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[11]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +786,7 @@ func (x *DisconnectTaskExecutorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectTaskExecutorRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectTaskExecutorRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{11}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DisconnectTaskExecutorRequest) GetResourceId() string {
@@ -709,7 +811,7 @@ type DisconnectTaskExecutorResponse struct {
 
 func (x *DisconnectTaskExecutorResponse) Reset() {
 	*x = DisconnectTaskExecutorResponse{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[12]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +823,7 @@ func (x *DisconnectTaskExecutorResponse) String() string {
 func (*DisconnectTaskExecutorResponse) ProtoMessage() {}
 
 func (x *DisconnectTaskExecutorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[12]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +836,7 @@ func (x *DisconnectTaskExecutorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectTaskExecutorResponse.ProtoReflect.Descriptor instead.
 func (*DisconnectTaskExecutorResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{12}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{13}
 }
 
 type DisconnectJobMasterRequest struct {
@@ -748,7 +850,7 @@ type DisconnectJobMasterRequest struct {
 
 func (x *DisconnectJobMasterRequest) Reset() {
 	*x = DisconnectJobMasterRequest{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[13]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +862,7 @@ func (x *DisconnectJobMasterRequest) String() string {
 func (*DisconnectJobMasterRequest) ProtoMessage() {}
 
 func (x *DisconnectJobMasterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[13]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +875,7 @@ func (x *DisconnectJobMasterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectJobMasterRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectJobMasterRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{13}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DisconnectJobMasterRequest) GetJobId() []byte {
@@ -805,7 +907,7 @@ type DisconnectJobMasterResponse struct {
 
 func (x *DisconnectJobMasterResponse) Reset() {
 	*x = DisconnectJobMasterResponse{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[14]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +919,7 @@ func (x *DisconnectJobMasterResponse) String() string {
 func (*DisconnectJobMasterResponse) ProtoMessage() {}
 
 func (x *DisconnectJobMasterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[14]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +932,7 @@ func (x *DisconnectJobMasterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectJobMasterResponse.ProtoReflect.Descriptor instead.
 func (*DisconnectJobMasterResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{14}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{15}
 }
 
 type HeartbeatFromJobMasterRequest struct {
@@ -842,7 +944,7 @@ type HeartbeatFromJobMasterRequest struct {
 
 func (x *HeartbeatFromJobMasterRequest) Reset() {
 	*x = HeartbeatFromJobMasterRequest{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[15]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +956,7 @@ func (x *HeartbeatFromJobMasterRequest) String() string {
 func (*HeartbeatFromJobMasterRequest) ProtoMessage() {}
 
 func (x *HeartbeatFromJobMasterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[15]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +969,7 @@ func (x *HeartbeatFromJobMasterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatFromJobMasterRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatFromJobMasterRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{15}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HeartbeatFromJobMasterRequest) GetJobId() []byte {
@@ -879,13 +981,14 @@ func (x *HeartbeatFromJobMasterRequest) GetJobId() []byte {
 
 type HeartbeatFromJobMasterResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resources     *ClusterResources      `protobuf:"bytes,1,opt,name=resources,proto3" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HeartbeatFromJobMasterResponse) Reset() {
 	*x = HeartbeatFromJobMasterResponse{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[16]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +1000,7 @@ func (x *HeartbeatFromJobMasterResponse) String() string {
 func (*HeartbeatFromJobMasterResponse) ProtoMessage() {}
 
 func (x *HeartbeatFromJobMasterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[16]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1013,14 @@ func (x *HeartbeatFromJobMasterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatFromJobMasterResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatFromJobMasterResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{16}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *HeartbeatFromJobMasterResponse) GetResources() *ClusterResources {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
 }
 
 type RequestTaskManagersRequest struct {
@@ -921,7 +1031,7 @@ type RequestTaskManagersRequest struct {
 
 func (x *RequestTaskManagersRequest) Reset() {
 	*x = RequestTaskManagersRequest{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[17]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1043,7 @@ func (x *RequestTaskManagersRequest) String() string {
 func (*RequestTaskManagersRequest) ProtoMessage() {}
 
 func (x *RequestTaskManagersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[17]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1056,7 @@ func (x *RequestTaskManagersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestTaskManagersRequest.ProtoReflect.Descriptor instead.
 func (*RequestTaskManagersRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{17}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{18}
 }
 
 type RequestTaskManagersResponse struct {
@@ -958,7 +1068,7 @@ type RequestTaskManagersResponse struct {
 
 func (x *RequestTaskManagersResponse) Reset() {
 	*x = RequestTaskManagersResponse{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[18]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1080,7 @@ func (x *RequestTaskManagersResponse) String() string {
 func (*RequestTaskManagersResponse) ProtoMessage() {}
 
 func (x *RequestTaskManagersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[18]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1093,7 @@ func (x *RequestTaskManagersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestTaskManagersResponse.ProtoReflect.Descriptor instead.
 func (*RequestTaskManagersResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{18}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RequestTaskManagersResponse) GetTaskManagers() []*TaskManagerInfo {
@@ -1013,7 +1123,7 @@ type TaskManagerInfo struct {
 
 func (x *TaskManagerInfo) Reset() {
 	*x = TaskManagerInfo{}
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[19]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1135,7 @@ func (x *TaskManagerInfo) String() string {
 func (*TaskManagerInfo) ProtoMessage() {}
 
 func (x *TaskManagerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[19]
+	mi := &file_rpc_proto_resourcemanager_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1148,7 @@ func (x *TaskManagerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskManagerInfo.ProtoReflect.Descriptor instead.
 func (*TaskManagerInfo) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_resourcemanager_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TaskManagerInfo) GetResourceId() string {
@@ -1170,8 +1280,20 @@ const file_rpc_proto_resourcemanager_proto_rawDesc = "" +
 	"\x1fDeclareRequiredResourcesRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\fR\x05jobId\x12(\n" +
 	"\x10job_master_token\x18\x02 \x01(\fR\x0ejobMasterToken\x12C\n" +
-	"\frequirements\x18\x03 \x03(\v2\x1f.flinkgo.v1.ResourceRequirementR\frequirements\"\"\n" +
-	" DeclareRequiredResourcesResponse\"\xab\x01\n" +
+	"\frequirements\x18\x03 \x03(\v2\x1f.flinkgo.v1.ResourceRequirementR\frequirements\"^\n" +
+	" DeclareRequiredResourcesResponse\x12:\n" +
+	"\tresources\x18\x01 \x01(\v2\x1c.flinkgo.v1.ClusterResourcesR\tresources\"\xf3\x01\n" +
+	"\x10ClusterResources\x12#\n" +
+	"\rtask_managers\x18\x01 \x01(\x05R\ftaskManagers\x12\x1f\n" +
+	"\vslots_total\x18\x02 \x01(\x05R\n" +
+	"slotsTotal\x12\x1d\n" +
+	"\n" +
+	"slots_free\x18\x03 \x01(\x05R\tslotsFree\x12)\n" +
+	"\x10workers_starting\x18\x04 \x01(\x05R\x0fworkersStarting\x12\x16\n" +
+	"\x06needed\x18\x05 \x01(\x05R\x06needed\x12\x18\n" +
+	"\amissing\x18\x06 \x01(\x05R\amissing\x12\x1d\n" +
+	"\n" +
+	"not_enough\x18\a \x01(\bR\tnotEnough\"\xab\x01\n" +
 	"\x1aNotifySlotAvailableRequest\x12\x1f\n" +
 	"\vresource_id\x18\x01 \x01(\tR\n" +
 	"resourceId\x12\x1f\n" +
@@ -1192,8 +1314,9 @@ const file_rpc_proto_resourcemanager_proto_rawDesc = "" +
 	"job_status\x18\x03 \x01(\tR\tjobStatus\"\x1d\n" +
 	"\x1bDisconnectJobMasterResponse\"6\n" +
 	"\x1dHeartbeatFromJobMasterRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\fR\x05jobId\" \n" +
-	"\x1eHeartbeatFromJobMasterResponse\"\x1c\n" +
+	"\x06job_id\x18\x01 \x01(\fR\x05jobId\"\\\n" +
+	"\x1eHeartbeatFromJobMasterResponse\x12:\n" +
+	"\tresources\x18\x01 \x01(\v2\x1c.flinkgo.v1.ClusterResourcesR\tresources\"\x1c\n" +
 	"\x1aRequestTaskManagersRequest\"_\n" +
 	"\x1bRequestTaskManagersResponse\x12@\n" +
 	"\rtask_managers\x18\x01 \x03(\v2\x1b.flinkgo.v1.TaskManagerInfoR\ftaskManagers\"\xf7\x03\n" +
@@ -1238,7 +1361,7 @@ func file_rpc_proto_resourcemanager_proto_rawDescGZIP() []byte {
 	return file_rpc_proto_resourcemanager_proto_rawDescData
 }
 
-var file_rpc_proto_resourcemanager_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_rpc_proto_resourcemanager_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_rpc_proto_resourcemanager_proto_goTypes = []any{
 	(*RegisterTaskExecutorRequest)(nil),      // 0: flinkgo.v1.RegisterTaskExecutorRequest
 	(*RegisterTaskExecutorResponse)(nil),     // 1: flinkgo.v1.RegisterTaskExecutorResponse
@@ -1249,57 +1372,60 @@ var file_rpc_proto_resourcemanager_proto_goTypes = []any{
 	(*ResourceRequirement)(nil),              // 6: flinkgo.v1.ResourceRequirement
 	(*DeclareRequiredResourcesRequest)(nil),  // 7: flinkgo.v1.DeclareRequiredResourcesRequest
 	(*DeclareRequiredResourcesResponse)(nil), // 8: flinkgo.v1.DeclareRequiredResourcesResponse
-	(*NotifySlotAvailableRequest)(nil),       // 9: flinkgo.v1.NotifySlotAvailableRequest
-	(*NotifySlotAvailableResponse)(nil),      // 10: flinkgo.v1.NotifySlotAvailableResponse
-	(*DisconnectTaskExecutorRequest)(nil),    // 11: flinkgo.v1.DisconnectTaskExecutorRequest
-	(*DisconnectTaskExecutorResponse)(nil),   // 12: flinkgo.v1.DisconnectTaskExecutorResponse
-	(*DisconnectJobMasterRequest)(nil),       // 13: flinkgo.v1.DisconnectJobMasterRequest
-	(*DisconnectJobMasterResponse)(nil),      // 14: flinkgo.v1.DisconnectJobMasterResponse
-	(*HeartbeatFromJobMasterRequest)(nil),    // 15: flinkgo.v1.HeartbeatFromJobMasterRequest
-	(*HeartbeatFromJobMasterResponse)(nil),   // 16: flinkgo.v1.HeartbeatFromJobMasterResponse
-	(*RequestTaskManagersRequest)(nil),       // 17: flinkgo.v1.RequestTaskManagersRequest
-	(*RequestTaskManagersResponse)(nil),      // 18: flinkgo.v1.RequestTaskManagersResponse
-	(*TaskManagerInfo)(nil),                  // 19: flinkgo.v1.TaskManagerInfo
-	(*HardwareDescription)(nil),              // 20: flinkgo.v1.HardwareDescription
-	(*ResourceProfile)(nil),                  // 21: flinkgo.v1.ResourceProfile
-	(*SlotReport)(nil),                       // 22: flinkgo.v1.SlotReport
-	(*SlotID)(nil),                           // 23: flinkgo.v1.SlotID
-	(*SlotStatus)(nil),                       // 24: flinkgo.v1.SlotStatus
+	(*ClusterResources)(nil),                 // 9: flinkgo.v1.ClusterResources
+	(*NotifySlotAvailableRequest)(nil),       // 10: flinkgo.v1.NotifySlotAvailableRequest
+	(*NotifySlotAvailableResponse)(nil),      // 11: flinkgo.v1.NotifySlotAvailableResponse
+	(*DisconnectTaskExecutorRequest)(nil),    // 12: flinkgo.v1.DisconnectTaskExecutorRequest
+	(*DisconnectTaskExecutorResponse)(nil),   // 13: flinkgo.v1.DisconnectTaskExecutorResponse
+	(*DisconnectJobMasterRequest)(nil),       // 14: flinkgo.v1.DisconnectJobMasterRequest
+	(*DisconnectJobMasterResponse)(nil),      // 15: flinkgo.v1.DisconnectJobMasterResponse
+	(*HeartbeatFromJobMasterRequest)(nil),    // 16: flinkgo.v1.HeartbeatFromJobMasterRequest
+	(*HeartbeatFromJobMasterResponse)(nil),   // 17: flinkgo.v1.HeartbeatFromJobMasterResponse
+	(*RequestTaskManagersRequest)(nil),       // 18: flinkgo.v1.RequestTaskManagersRequest
+	(*RequestTaskManagersResponse)(nil),      // 19: flinkgo.v1.RequestTaskManagersResponse
+	(*TaskManagerInfo)(nil),                  // 20: flinkgo.v1.TaskManagerInfo
+	(*HardwareDescription)(nil),              // 21: flinkgo.v1.HardwareDescription
+	(*ResourceProfile)(nil),                  // 22: flinkgo.v1.ResourceProfile
+	(*SlotReport)(nil),                       // 23: flinkgo.v1.SlotReport
+	(*SlotID)(nil),                           // 24: flinkgo.v1.SlotID
+	(*SlotStatus)(nil),                       // 25: flinkgo.v1.SlotStatus
 }
 var file_rpc_proto_resourcemanager_proto_depIdxs = []int32{
-	20, // 0: flinkgo.v1.RegisterTaskExecutorRequest.hardware:type_name -> flinkgo.v1.HardwareDescription
-	21, // 1: flinkgo.v1.RegisterTaskExecutorRequest.slot_profile:type_name -> flinkgo.v1.ResourceProfile
-	22, // 2: flinkgo.v1.SendSlotReportRequest.report:type_name -> flinkgo.v1.SlotReport
-	21, // 3: flinkgo.v1.ResourceRequirement.profile:type_name -> flinkgo.v1.ResourceProfile
+	21, // 0: flinkgo.v1.RegisterTaskExecutorRequest.hardware:type_name -> flinkgo.v1.HardwareDescription
+	22, // 1: flinkgo.v1.RegisterTaskExecutorRequest.slot_profile:type_name -> flinkgo.v1.ResourceProfile
+	23, // 2: flinkgo.v1.SendSlotReportRequest.report:type_name -> flinkgo.v1.SlotReport
+	22, // 3: flinkgo.v1.ResourceRequirement.profile:type_name -> flinkgo.v1.ResourceProfile
 	6,  // 4: flinkgo.v1.DeclareRequiredResourcesRequest.requirements:type_name -> flinkgo.v1.ResourceRequirement
-	23, // 5: flinkgo.v1.NotifySlotAvailableRequest.slot:type_name -> flinkgo.v1.SlotID
-	19, // 6: flinkgo.v1.RequestTaskManagersResponse.task_managers:type_name -> flinkgo.v1.TaskManagerInfo
-	21, // 7: flinkgo.v1.TaskManagerInfo.slot_profile:type_name -> flinkgo.v1.ResourceProfile
-	20, // 8: flinkgo.v1.TaskManagerInfo.hardware:type_name -> flinkgo.v1.HardwareDescription
-	24, // 9: flinkgo.v1.TaskManagerInfo.slots:type_name -> flinkgo.v1.SlotStatus
-	0,  // 10: flinkgo.v1.ResourceManager.RegisterTaskExecutor:input_type -> flinkgo.v1.RegisterTaskExecutorRequest
-	2,  // 11: flinkgo.v1.ResourceManager.SendSlotReport:input_type -> flinkgo.v1.SendSlotReportRequest
-	4,  // 12: flinkgo.v1.ResourceManager.RegisterJobMaster:input_type -> flinkgo.v1.RegisterJobMasterRequest
-	7,  // 13: flinkgo.v1.ResourceManager.DeclareRequiredResources:input_type -> flinkgo.v1.DeclareRequiredResourcesRequest
-	9,  // 14: flinkgo.v1.ResourceManager.NotifySlotAvailable:input_type -> flinkgo.v1.NotifySlotAvailableRequest
-	11, // 15: flinkgo.v1.ResourceManager.DisconnectTaskExecutor:input_type -> flinkgo.v1.DisconnectTaskExecutorRequest
-	13, // 16: flinkgo.v1.ResourceManager.DisconnectJobMaster:input_type -> flinkgo.v1.DisconnectJobMasterRequest
-	15, // 17: flinkgo.v1.ResourceManager.HeartbeatFromJobMaster:input_type -> flinkgo.v1.HeartbeatFromJobMasterRequest
-	17, // 18: flinkgo.v1.ResourceManager.RequestTaskManagers:input_type -> flinkgo.v1.RequestTaskManagersRequest
-	1,  // 19: flinkgo.v1.ResourceManager.RegisterTaskExecutor:output_type -> flinkgo.v1.RegisterTaskExecutorResponse
-	3,  // 20: flinkgo.v1.ResourceManager.SendSlotReport:output_type -> flinkgo.v1.SendSlotReportResponse
-	5,  // 21: flinkgo.v1.ResourceManager.RegisterJobMaster:output_type -> flinkgo.v1.RegisterJobMasterResponse
-	8,  // 22: flinkgo.v1.ResourceManager.DeclareRequiredResources:output_type -> flinkgo.v1.DeclareRequiredResourcesResponse
-	10, // 23: flinkgo.v1.ResourceManager.NotifySlotAvailable:output_type -> flinkgo.v1.NotifySlotAvailableResponse
-	12, // 24: flinkgo.v1.ResourceManager.DisconnectTaskExecutor:output_type -> flinkgo.v1.DisconnectTaskExecutorResponse
-	14, // 25: flinkgo.v1.ResourceManager.DisconnectJobMaster:output_type -> flinkgo.v1.DisconnectJobMasterResponse
-	16, // 26: flinkgo.v1.ResourceManager.HeartbeatFromJobMaster:output_type -> flinkgo.v1.HeartbeatFromJobMasterResponse
-	18, // 27: flinkgo.v1.ResourceManager.RequestTaskManagers:output_type -> flinkgo.v1.RequestTaskManagersResponse
-	19, // [19:28] is the sub-list for method output_type
-	10, // [10:19] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 5: flinkgo.v1.DeclareRequiredResourcesResponse.resources:type_name -> flinkgo.v1.ClusterResources
+	24, // 6: flinkgo.v1.NotifySlotAvailableRequest.slot:type_name -> flinkgo.v1.SlotID
+	9,  // 7: flinkgo.v1.HeartbeatFromJobMasterResponse.resources:type_name -> flinkgo.v1.ClusterResources
+	20, // 8: flinkgo.v1.RequestTaskManagersResponse.task_managers:type_name -> flinkgo.v1.TaskManagerInfo
+	22, // 9: flinkgo.v1.TaskManagerInfo.slot_profile:type_name -> flinkgo.v1.ResourceProfile
+	21, // 10: flinkgo.v1.TaskManagerInfo.hardware:type_name -> flinkgo.v1.HardwareDescription
+	25, // 11: flinkgo.v1.TaskManagerInfo.slots:type_name -> flinkgo.v1.SlotStatus
+	0,  // 12: flinkgo.v1.ResourceManager.RegisterTaskExecutor:input_type -> flinkgo.v1.RegisterTaskExecutorRequest
+	2,  // 13: flinkgo.v1.ResourceManager.SendSlotReport:input_type -> flinkgo.v1.SendSlotReportRequest
+	4,  // 14: flinkgo.v1.ResourceManager.RegisterJobMaster:input_type -> flinkgo.v1.RegisterJobMasterRequest
+	7,  // 15: flinkgo.v1.ResourceManager.DeclareRequiredResources:input_type -> flinkgo.v1.DeclareRequiredResourcesRequest
+	10, // 16: flinkgo.v1.ResourceManager.NotifySlotAvailable:input_type -> flinkgo.v1.NotifySlotAvailableRequest
+	12, // 17: flinkgo.v1.ResourceManager.DisconnectTaskExecutor:input_type -> flinkgo.v1.DisconnectTaskExecutorRequest
+	14, // 18: flinkgo.v1.ResourceManager.DisconnectJobMaster:input_type -> flinkgo.v1.DisconnectJobMasterRequest
+	16, // 19: flinkgo.v1.ResourceManager.HeartbeatFromJobMaster:input_type -> flinkgo.v1.HeartbeatFromJobMasterRequest
+	18, // 20: flinkgo.v1.ResourceManager.RequestTaskManagers:input_type -> flinkgo.v1.RequestTaskManagersRequest
+	1,  // 21: flinkgo.v1.ResourceManager.RegisterTaskExecutor:output_type -> flinkgo.v1.RegisterTaskExecutorResponse
+	3,  // 22: flinkgo.v1.ResourceManager.SendSlotReport:output_type -> flinkgo.v1.SendSlotReportResponse
+	5,  // 23: flinkgo.v1.ResourceManager.RegisterJobMaster:output_type -> flinkgo.v1.RegisterJobMasterResponse
+	8,  // 24: flinkgo.v1.ResourceManager.DeclareRequiredResources:output_type -> flinkgo.v1.DeclareRequiredResourcesResponse
+	11, // 25: flinkgo.v1.ResourceManager.NotifySlotAvailable:output_type -> flinkgo.v1.NotifySlotAvailableResponse
+	13, // 26: flinkgo.v1.ResourceManager.DisconnectTaskExecutor:output_type -> flinkgo.v1.DisconnectTaskExecutorResponse
+	15, // 27: flinkgo.v1.ResourceManager.DisconnectJobMaster:output_type -> flinkgo.v1.DisconnectJobMasterResponse
+	17, // 28: flinkgo.v1.ResourceManager.HeartbeatFromJobMaster:output_type -> flinkgo.v1.HeartbeatFromJobMasterResponse
+	19, // 29: flinkgo.v1.ResourceManager.RequestTaskManagers:output_type -> flinkgo.v1.RequestTaskManagersResponse
+	21, // [21:30] is the sub-list for method output_type
+	12, // [12:21] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_resourcemanager_proto_init() }
@@ -1314,7 +1440,7 @@ func file_rpc_proto_resourcemanager_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_resourcemanager_proto_rawDesc), len(file_rpc_proto_resourcemanager_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
