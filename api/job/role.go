@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/flink-go/flink-go/conf"
@@ -19,6 +20,9 @@ const (
 	EnvREST     = "FLINKGO_REST"     // submit: http://host:port of a JobManager
 	EnvDetached = "FLINKGO_DETACHED" // submit: "1" does not wait for the job
 	EnvSettings = "FLINKGO_SETTINGS" // JSON object of configuration keys of this job
+
+	// EnvExecuteFD is a file descriptor that Execute writes to, so that flink-go can tell a program that is no job.
+	EnvExecuteFD = "FLINKGO_EXECUTE_FD"
 )
 
 // role is what this process is to its job.
@@ -65,6 +69,12 @@ var errTwice = errors.New("this program calls Execute a second time, but a submi
 func (r role) begin() error {
 	if began.Swap(true) && r.name != "" {
 		return core.E("execute", core.Invalid, "", errTwice)
+	}
+	if fd, err := strconv.Atoi(os.Getenv(EnvExecuteFD)); err == nil && fd > 2 {
+		_ = os.Unsetenv(EnvExecuteFD) // not for children; the name is valid
+		f := os.NewFile(uintptr(fd), "execute")
+		_, _ = f.WriteString("execute\n") // whoever started the program may be gone
+		_ = f.Close()
 	}
 	return nil
 }
