@@ -3,6 +3,7 @@ package stream
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -55,7 +56,7 @@ func (*LongSum64) Kind() string { return "LongSum64" }
 // JSON is the number.
 func (a *LongSum64) JSON() string { return strconv.FormatUint(a.n, 10) }
 
-// LongMin keeps the least value.
+// LongMin keeps the least value. Without any it is the largest int64, as Flink's, which changes no minimum.
 type LongMin struct {
 	n   int64
 	set bool
@@ -71,10 +72,10 @@ func (a *LongMin) Add(n int64) {
 // Kind is "LongMin".
 func (*LongMin) Kind() string { return "LongMin" }
 
-// JSON is the number, null if there is none.
-func (a *LongMin) JSON() string { return optional(a.n, a.set) }
+// JSON is the number.
+func (a *LongMin) JSON() string { return orElse(a.n, a.set, math.MaxInt64) }
 
-// LongMax keeps the largest value.
+// LongMax keeps the largest value. Without any it is the least int64, as Flink's, which changes no maximum.
 type LongMax struct {
 	n   int64
 	set bool
@@ -90,12 +91,12 @@ func (a *LongMax) Add(n int64) {
 // Kind is "LongMax".
 func (*LongMax) Kind() string { return "LongMax" }
 
-// JSON is the number, null if there is none.
-func (a *LongMax) JSON() string { return optional(a.n, a.set) }
+// JSON is the number.
+func (a *LongMax) JSON() string { return orElse(a.n, a.set, math.MinInt64) }
 
-func optional(n int64, set bool) string {
+func orElse(n int64, set bool, empty int64) string {
 	if !set {
-		return "null"
+		n = empty
 	}
 	return strconv.FormatInt(n, 10)
 }
