@@ -4,11 +4,12 @@ import "github.com/flink-go/flink-go/internal/frame"
 
 // Message is one entry of a consumer's gate: data of a channel, or one of its control elements, in their order.
 type Message struct {
-	Kind    frame.Kind // Data, Watermark, Idle, Barrier or End
-	Input   uint8      // of the head operator
-	Channel int32      // of that input
-	Arg     int64      // the watermark or the checkpoint
-	Data    any        // of Data: *Batch[T] from this process, *Frame from another
+	Kind     frame.Kind // Data, Watermark, Idle, Barrier or End
+	Input    uint8      // of the head operator
+	ThenIdle bool       // of Watermark: an Idle follows
+	Channel  int32      // of that input
+	Arg      int64      // the watermark or the checkpoint
+	Data     any        // of Data: *Batch[T] from this process, *Frame from another
 }
 
 // Gate takes the messages for one consumer. Put never blocks: credits bound what can be in it. Any goroutine.

@@ -61,6 +61,9 @@ func (r *reader[T]) Read(m *Message) error {
 		}
 	case frame.Watermark:
 		r.mark(m.Channel, m.Arg)
+		if m.ThenIdle {
+			r.mark(m.Channel, idleMark)
+		}
 	case frame.Idle:
 		r.mark(m.Channel, idleMark)
 	case frame.End:

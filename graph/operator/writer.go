@@ -226,6 +226,7 @@ func (w *writer[T]) noteRemote(c *channel[T]) {
 	c.remote.marks = append(c.remote.marks, Mark{c.remote.records, w.mark})
 	if len(c.remote.marks) >= maxMarks {
 		w.send(c)
+		w.outlet.Flush()
 		w.beginFrame(c)
 	}
 }
@@ -236,6 +237,7 @@ func (w *writer[T]) encode(c *channel[T], v *T, ts int64) {
 	if ts != NoTimestamp && !r.times {
 		if r.records > 0 {
 			w.send(c)
+			w.outlet.Flush()
 			w.beginFrame(c)
 		}
 		r.times = true
@@ -247,6 +249,7 @@ func (w *writer[T]) encode(c *channel[T], v *T, ts int64) {
 	r.records++
 	if len(r.buf) >= w.segment {
 		w.send(c)
+		w.outlet.Flush()
 	}
 }
 

@@ -29,12 +29,11 @@ const (
 	Credit                    // argument: how many more frames of the channel the consumer takes
 	Open                      // a consumer asks for its channels; the payload says which
 	Close                     // the consumer behind the gate has ended
-	Refused                   // the peer will not serve; the payload is the reason as text
-	Ping                      // nothing; shows that the connection lives
+	Answer                    // the first frame of the side that was dialed: whether it serves, and why not
 	numKinds
 )
 
-var kindNames = [numKinds]string{"", "data", "watermark", "idle", "barrier", "end", "credit", "open", "close", "refused", "ping"}
+var kindNames = [numKinds]string{"", "data", "watermark", "idle", "barrier", "end", "credit", "open", "close", "answer"}
 
 func (k Kind) String() string {
 	if k > 0 && k < numKinds {

@@ -1,0 +1,36 @@
+package network
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// timerFD is a kernel timer that the runtime's poller waits for.
+type timerFD struct {
+	fd   int
+	file *os.File
+	buf  [8]byte
+}
+
+func newAlarmClock() alarmClock {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return newGoTimer() // out of file descriptors: coarser, but right
+	}
+	return &timerFD{fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}
+}
+
+func (t *timerFD) set(after time.Duration) {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(after))}
+	// It cannot fail for a valid descriptor and a positive time.
+	_ = unix.TimerfdSettime(t.fd, 0, &spec, nil)
+}
+
+func (t *timerFD) wait() bool {
+	_, err := t.file.Read(t.buf[:])
+	return err == nil
+}
+
+func (t *timerFD) close() { _ = t.file.Close() }
