@@ -67,7 +67,9 @@ type Dispatcher struct {
 	archive   archive
 	expiry    func() // stops the timer that expires archived jobs; nil: none runs
 	rate      bucket
-	shutting  bool
+	shutting  bool          // nothing new is accepted
+	asked     bool          // ShutDown was called
+	onlyJob   bool          // the cluster ends with its job
 	recovered chan struct{} // closed when the jobs of the store were started
 }
 
@@ -292,6 +294,7 @@ func (d *Dispatcher) end(r *jobManagerRunner, final *scheduler.ArchivedJob) {
 		if err != nil {
 			d.log.Warn("end of job was not recorded", logJob, id, "error", err)
 		}
+		d.shutDownWithJob()
 	})
 }
 
@@ -519,13 +522,40 @@ func (d *Dispatcher) ShutDownCluster(ctx context.Context, _ *pb.ShutDownClusterR
 		if d.cfg.ShutDown == nil {
 			return nil, core.E("shut down cluster", core.Conflict, "", errors.New("this cluster ends with its process only"))
 		}
-		if !d.shutting {
-			d.shutting = true
-			d.log.Info("cluster shuts down on request")
-			d.cfg.ShutDown()
-		}
+		d.shutDown("a request")
 		return &pb.ShutDownClusterResponse{}, nil
 	})
+}
+
+func (d *Dispatcher) shutDown(cause string) {
+	d.endpoint.Assert()
+	d.shutting = true
+	if d.asked || d.cfg.ShutDown == nil {
+		return
+	}
+	d.asked = true
+	d.log.Info("cluster shuts down", "cause", cause)
+	d.cfg.ShutDown()
+}
+
+// EndWithJob makes this a cluster for one job: it ends when the job that was submitted has ended (S-162).
+func (d *Dispatcher) EndWithJob() {
+	d.endpoint.Run(func() {
+		d.onlyJob = true
+		d.shutDownWithJob()
+	})
+}
+
+// shutDownWithJob ends a cluster whose only job is over, or never came.
+func (d *Dispatcher) shutDownWithJob() {
+	for _, r := range d.runners {
+		if !r.over {
+			return
+		}
+	}
+	if d.onlyJob {
+		d.shutDown("the end of its job")
+	}
 }
 
 func digestOf(job *graph.JobGraph) (digest, error) {
