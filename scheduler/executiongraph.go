@@ -327,6 +327,7 @@ type TaskUpdate struct {
 	State        core.ExecutionState
 	Cause        FailureInfo // of FAILED
 	IO           core.IOMetrics
+	HasIO        bool // IO says something
 	Accumulators []core.Accumulator
 }
 
@@ -340,17 +341,25 @@ func (x *ExecutionGraph) TaskStates(now time.Time, from core.ResourceID, updates
 	return x.end()
 }
 
-// Report takes all attempts that a TaskManager has (L-7). It is TaskStates, and in addition notices attempts that
-// the TaskManager should have and has not: after two such reports they have failed. Cancels that were lost are
-// repeated.
+// Report takes all attempts that a TaskManager has (L-7): their counters, and what does not agree. An attempt that
+// should not run is canceled, a cancel that was lost is repeated, and an attempt that two reports in a row do not list
+// has failed. The end of an attempt is told by TaskStates alone, with its cause and in order.
 func (x *ExecutionGraph) Report(now time.Time, from core.ResourceID, updates []TaskUpdate) []Effect {
 	x.begin(now)
 	seen := make(map[*task]bool, len(updates))
 	for i := range updates {
-		u := &updates[i]
-		if t := x.update(from, u); t != nil {
+		u := updates[i]
+		over := u.State.Terminal()
+		if over {
+			u.State = core.ExecutionCreated // which changes nothing but the counters
+		}
+		t := x.attempt(u.Attempt)
+		if over && (t == nil || !t.now.deployed()) {
+			continue
+		}
+		if t = x.update(from, &u); t != nil {
 			seen[t] = true
-			if t.now.state == core.ExecutionCanceling && !u.State.Terminal() {
+			if t.now.state == core.ExecutionCanceling && !over {
 				x.cancelOn(from, u.Attempt)
 			}
 		}
@@ -445,7 +454,9 @@ func (x *ExecutionGraph) update(from core.ResourceID, u *TaskUpdate) *task {
 		return nil
 	}
 	e := &t.now
-	e.io = u.IO
+	if u.HasIO {
+		e.io = u.IO
+	}
 	if u.Accumulators != nil {
 		e.accumulators = u.Accumulators
 	}

@@ -25,10 +25,11 @@ func (x *ExecutionGraph) Archive(now time.Time, waiting string) *ArchivedJob {
 		Restarts:   x.restarts,
 		Waiting:    waiting,
 	}
-	if a.Status.Terminal() {
+	switch {
+	case a.Status.Terminal():
 		a.End = x.stamps[a.Status]
 		a.Waiting = ""
-	} else if a.Waiting == "" {
+	case a.Waiting == "" || !x.state.schedules(): // who ends waits for no slots
 		a.Waiting = x.waiting(now)
 	}
 	if x.failure != nil {

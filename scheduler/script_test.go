@@ -235,9 +235,9 @@ func (s *script) updates(t *testing.T, d *datadriven.TestData, line string) []Ta
 		n, _ := strconv.ParseUint(val, 10, 64)
 		switch key {
 		case "in":
-			u.IO.RecordsIn = n
+			u.IO.RecordsIn, u.HasIO = n, true
 		case "out":
-			u.IO.RecordsOut = n
+			u.IO.RecordsOut, u.HasIO = n, true
 		case "kind":
 			u.Cause.Kind = strings.ReplaceAll(val, "-", " ")
 		case "acc":
@@ -353,4 +353,3 @@ func (s *script) history() string {
 	}
 	return b.String()
 }
-
