@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/flink-go/flink-go/api/rest"
+	"github.com/flink-go/flink-go/core"
 )
 
 const engine = "flink-go"
@@ -294,10 +295,11 @@ func scaleRun(ctx context.Context, s settings, c bcase) ([]line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scale %q: %w", c.scale, err)
 	}
-	client, err := rest.NewClient(cl.url)
+	client, err := rest.New(cl.url, rest.Options{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reach cluster: %w", err)
 	}
+	defer client.Close()
 	st0, _ := readStat(cl.jm.Process.Pid)
 	begin := time.Now()
 	cmd := cl.submit(ctx, s, "-d", filepath.Join(s.work, "scale"), "-p", c.scale)
@@ -306,8 +308,11 @@ func scaleRun(ctx context.Context, s settings, c bcase) ([]line, error) {
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, errs.String())
 	}
-	_, id, _ := strings.Cut(strings.TrimSpace(out.String()), "JobID ")
-	id = strings.Fields(id)[0]
+	_, text, _ := strings.Cut(strings.TrimSpace(out.String()), "JobID ")
+	id, err := core.ParseJobID(strings.TrimSpace(text))
+	if err != nil {
+		return nil, fmt.Errorf("read output of run -d: %w", err)
+	}
 	job := func(want func(state string, running int) bool) error {
 		for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); pause(10 * time.Millisecond) {
 			d, err := client.Job(ctx, id)
@@ -318,7 +323,7 @@ func scaleRun(ctx context.Context, s settings, c bcase) ([]line, error) {
 			for _, v := range d.Vertices {
 				running += v.Tasks["RUNNING"]
 			}
-			if want(d.State, running) {
+			if want(d.State.String(), running) {
 				return nil
 			}
 		}
