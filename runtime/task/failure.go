@@ -1,0 +1,98 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/operator"
+)
+
+// failureOf names the operator in which err happened, unless err does so itself.
+func (t *Task) failureOf(n *node, err error) error {
+	if _, ok := errors.AsType[*operator.Failure](err); ok {
+		return err
+	}
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: n.stream.Name, Err: err})
+}
+
+// badInput says that a peer sent what it must not send.
+func (t *Task) badInput(err error) error {
+	return core.E("read input of task", core.Internal, t.cfg.Attempt.String(), err)
+}
+
+// panicked makes the failure of a panic. It is called by the deferred function that recovered it, so that the stack
+// is still there.
+func (t *Task) panicked(p any) error {
+	err, ok := p.(error)
+	if !ok {
+		err = fmt.Errorf("%v", p)
+	}
+	name := t.vertex.Name
+	if len(t.nodes) == 1 && t.nodes[0] != nil {
+		name = t.nodes[0].stream.Name
+	}
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: fmt.Errorf("panic: %w", err), Stack: userStack()})
+}
+
+// engine lists the packages that are below user code on a task's stack.
+var engine = [...]string{"runtime/task.", "graph/operator.", "runtime/network.", "api/stream."}
+
+// userStack is the stack of the panic that is being handled: from the innermost function of the program down to
+// where the engine called it.
+func userStack() string {
+	var pcs [128]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	var all []runtime.Frame
+	for {
+		f, more := frames.Next()
+		if f.Function == "runtime.gopanic" {
+			all = all[:0] // what came so far is the handling, not the cause
+		} else {
+			all = append(all, f)
+		}
+		if !more {
+			break
+		}
+	}
+	// Skip what the runtime and the standard library add on top, but keep everything if nothing else is there.
+	first := 0
+	for first < len(all) && standard(all[first].Function) {
+		first++
+	}
+	if first == len(all) {
+		first = 0
+	}
+	last := first + 1
+	for last < len(all) && !ofEngine(all[last].Function) {
+		last++
+	}
+	var b strings.Builder
+	for _, f := range all[first:min(last, len(all))] {
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// standard tells whether a function is of the standard library: the first element of its import path has no dot,
+// and is not that of a program's own main package.
+func standard(function string) bool {
+	first, _, _ := strings.Cut(function, "/")
+	path, _, _ := strings.Cut(first, ".")
+	return path == first && strings.Contains(function, "/") || path != "main" && !strings.Contains(function, "/")
+}
+
+func ofEngine(function string) bool {
+	rest, ok := strings.CutPrefix(function, "github.com/flink-go/flink-go/")
+	if !ok {
+		return false
+	}
+	for _, p := range engine {
+		if strings.HasPrefix(rest, p) {
+			return true
+		}
+	}
+	return false
+}
