@@ -11,6 +11,7 @@ import (
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/rpc"
 	pb "github.com/flink-go/flink-go/rpc/proto"
+	"github.com/flink-go/flink-go/runtime/worker"
 	"github.com/flink-go/flink-go/slots"
 )
 
@@ -282,7 +283,7 @@ func (t *TaskExecutor) heartbeat(j *job) *pb.HeartbeatFromTaskManagerRequest {
 	in := &pb.HeartbeatFromTaskManagerRequest{ResourceId: string(t.cfg.Resource)}
 	for _, a := range j.attempts {
 		report := &pb.TaskReport{
-			Attempt:      attemptToProto(a.id),
+			Attempt:      worker.AttemptToProto(a.id),
 			State:        a.state.String(),
 			AllocationId: a.alloc.Bytes(),
 		}
@@ -291,7 +292,7 @@ func (t *TaskExecutor) heartbeat(j *job) *pb.HeartbeatFromTaskManagerRequest {
 		}
 		in.Tasks = append(in.Tasks, report)
 	}
-	slices.SortFunc(in.Tasks, func(a, b *pb.TaskReport) int { return compareAttempts(a.GetAttempt(), b.GetAttempt()) })
+	slices.SortFunc(in.Tasks, func(a, b *pb.TaskReport) int { return worker.CompareAttempts(a.GetAttempt(), b.GetAttempt()) })
 	for _, s := range t.table.Job(j.id) {
 		if _, own := j.allocs[s.Alloc]; own && s.State != slots.TableReleasing {
 			in.Allocations = append(in.Allocations, s.Alloc.Bytes())
@@ -305,12 +306,12 @@ func (t *TaskExecutor) heartbeat(j *job) *pb.HeartbeatFromTaskManagerRequest {
 func merge(in *pb.HeartbeatFromTaskManagerRequest, r *pb.WorkerReport) {
 	byID := make(map[core.ExecutionAttemptID]*pb.TaskReport, len(r.GetTasks()))
 	for _, task := range r.GetTasks() {
-		if id, err := attemptFromProto(task.GetAttempt()); err == nil {
+		if id, err := worker.AttemptFromProto(task.GetAttempt()); err == nil {
 			byID[id] = task
 		}
 	}
 	for _, task := range in.GetTasks() {
-		id, err := attemptFromProto(task.GetAttempt())
+		id, err := worker.AttemptFromProto(task.GetAttempt())
 		if fresh := byID[id]; err == nil && fresh != nil {
 			task.Io, task.Accumulators = fresh.GetIo(), fresh.GetAccumulators()
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/rpc"
 	pb "github.com/flink-go/flink-go/rpc/proto"
+	"github.com/flink-go/flink-go/runtime/worker"
 )
 
 // ListLogs implements rpc.TaskExecutorGateway. It does not need the main goroutine: files belong to nobody.
@@ -136,22 +136,9 @@ func (t *TaskExecutor) RequestThreadDump(ctx context.Context, _ *pb.RequestThrea
 	}
 	wg.Wait()
 	var b strings.Builder
-	fmt.Fprintf(&b, "TaskManager %s\n\n%s", t.cfg.Resource, Stacks())
+	fmt.Fprintf(&b, "TaskManager %s\n\n%s", t.cfg.Resource, worker.Stacks())
 	for i, w := range workers {
 		fmt.Fprintf(&b, "\n%s\n\n%s", w.name, dumps[i])
 	}
 	return &pb.RequestThreadDumpResponse{Dump: b.String()}, nil
 }
-
-// Stacks returns the stacks of all goroutines of this process.
-func Stacks() string {
-	for size := 1 << 20; ; size *= 2 {
-		buf := make([]byte, size)
-		if n := runtime.Stack(buf, true); n < size || size >= maxStacks {
-			return string(buf[:n])
-		}
-	}
-}
-
-// maxStacks bounds a dump: it must fit into one message.
-const maxStacks = 8 << 20

@@ -1,12 +1,11 @@
 package taskexecutor
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 
 	"github.com/flink-go/flink-go/core"
 	pb "github.com/flink-go/flink-go/rpc/proto"
+	"github.com/flink-go/flink-go/runtime/worker"
 )
 
 // outbox holds what a JobMaster has still to hear, in order: task states and operator events. One call is under way
@@ -102,41 +101,11 @@ func (t *TaskExecutor) acknowledged(j *job, o outgoing) {
 	if o.state == nil {
 		return
 	}
-	id, err := attemptFromProto(o.state.GetAttempt())
+	id, err := worker.AttemptFromProto(o.state.GetAttempt())
 	if err != nil {
 		return
 	}
 	if state, err := core.ParseExecutionState(o.state.GetState()); err == nil && state.Terminal() {
 		delete(j.attempts, id)
 	}
-}
-
-func attemptFromProto(p *pb.ExecutionAttemptID) (core.ExecutionAttemptID, error) {
-	g, err := core.GraphIDFromBytes(p.GetGraph())
-	if err != nil {
-		return core.ExecutionAttemptID{}, err
-	}
-	v, err := core.VertexIDFromBytes(p.GetVertex())
-	if err != nil {
-		return core.ExecutionAttemptID{}, err
-	}
-	return core.ExecutionAttemptID{Graph: g, Vertex: v, Subtask: int(p.GetSubtask()), Attempt: int(p.GetAttempt())}, nil
-}
-
-func attemptToProto(a core.ExecutionAttemptID) *pb.ExecutionAttemptID {
-	return &pb.ExecutionAttemptID{
-		Graph:   a.Graph.Bytes(),
-		Vertex:  a.Vertex.Bytes(),
-		Subtask: int32(a.Subtask),
-		Attempt: int32(a.Attempt),
-	}
-}
-
-func compareAttempts(a, b *pb.ExecutionAttemptID) int {
-	return cmp.Or(
-		bytes.Compare(a.GetGraph(), b.GetGraph()),
-		bytes.Compare(a.GetVertex(), b.GetVertex()),
-		cmp.Compare(a.GetSubtask(), b.GetSubtask()),
-		cmp.Compare(a.GetAttempt(), b.GetAttempt()),
-	)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/rpc"
 	pb "github.com/flink-go/flink-go/rpc/proto"
+	"github.com/flink-go/flink-go/runtime/worker"
 	"github.com/flink-go/flink-go/slots"
 )
 
@@ -165,7 +166,7 @@ func (t *TaskExecutor) startWorker(j *job, blobAddress string) {
 func (t *TaskExecutor) taskState(w *workerEntry, s *pb.TaskState) {
 	t.ep.Assert()
 	j := w.job
-	id, err := attemptFromProto(s.GetAttempt())
+	id, err := worker.AttemptFromProto(s.GetAttempt())
 	if err != nil {
 		t.log.Warn("a worker reports a state of an attempt without proper id", keyJob, j.id, keyCause, err)
 		return
@@ -191,7 +192,7 @@ func (t *TaskExecutor) taskState(w *workerEntry, s *pb.TaskState) {
 // operatorEvent passes on what an operator tells its coordinator.
 func (t *TaskExecutor) operatorEvent(w *workerEntry, e *pb.OperatorEvent) {
 	j := w.job
-	id, err := attemptFromProto(e.GetAttempt())
+	id, err := worker.AttemptFromProto(e.GetAttempt())
 	if err != nil {
 		return
 	}
@@ -203,7 +204,7 @@ func (t *TaskExecutor) operatorEvent(w *workerEntry, e *pb.OperatorEvent) {
 
 // endAttempt is a state change that the worker cannot tell any more.
 func (t *TaskExecutor) endAttempt(j *job, a *attempt, state core.ExecutionState, cause *pb.ErrorInfo) {
-	s := &pb.TaskState{Attempt: attemptToProto(a.id), State: state.String(), AtMillis: time.Now().UnixMilli()}
+	s := &pb.TaskState{Attempt: worker.AttemptToProto(a.id), State: state.String(), AtMillis: time.Now().UnixMilli()}
 	if state == core.ExecutionFailed {
 		s.Cause = cause
 	}
@@ -255,7 +256,7 @@ func (j *job) attemptsOf(w *workerEntry) []*attempt {
 
 func sortAttempts(list []*attempt) {
 	slices.SortFunc(list, func(a, b *attempt) int {
-		return compareAttempts(attemptToProto(a.id), attemptToProto(b.id))
+		return worker.CompareAttempts(worker.AttemptToProto(a.id), worker.AttemptToProto(b.id))
 	})
 }
 
@@ -268,7 +269,7 @@ func (t *TaskExecutor) CancelTasks(ctx context.Context, in *pb.CancelTasksReques
 		}
 		var running []*attempt
 		for _, p := range in.GetAttempts() {
-			id, err := attemptFromProto(p)
+			id, err := worker.AttemptFromProto(p)
 			if err != nil {
 				return nil, core.E("cancel tasks", core.Invalid, j.id.String(), err)
 			}
@@ -300,7 +301,7 @@ func (t *TaskExecutor) cancel(j *job, attempts []*attempt) {
 		}
 		a.canceling = true
 		a.watchdog = t.ep.After(t.cfg.CancellationTimeout, func() { t.overdue(j, a) })
-		byWorker[a.worker] = append(byWorker[a.worker], attemptToProto(a.id))
+		byWorker[a.worker] = append(byWorker[a.worker], worker.AttemptToProto(a.id))
 	}
 	for w, ids := range byWorker {
 		w.worker.Cancel(ids)
@@ -365,7 +366,7 @@ func (t *TaskExecutor) DeliverOperatorEvents(ctx context.Context, in *pb.Deliver
 		}
 		events := make([]*pb.OperatorEvent, 0, len(in.GetEvents()))
 		for _, e := range in.GetEvents() {
-			id, err := attemptFromProto(e.GetAttempt())
+			id, err := worker.AttemptFromProto(e.GetAttempt())
 			if err != nil {
 				return nil, core.E("deliver operator events", core.Invalid, j.id.String(), err)
 			}
@@ -383,7 +384,7 @@ func (t *TaskExecutor) DeliverOperatorEvents(ctx context.Context, in *pb.Deliver
 // reported keeps the counters of a worker's report for the attempts that are still there.
 func (t *TaskExecutor) reported(j *job, w *workerEntry, r *pb.WorkerReport) {
 	for _, task := range r.GetTasks() {
-		id, err := attemptFromProto(task.GetAttempt())
+		id, err := worker.AttemptFromProto(task.GetAttempt())
 		if err != nil {
 			continue
 		}
