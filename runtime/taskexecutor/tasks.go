@@ -151,14 +151,15 @@ func (t *TaskExecutor) startWorker(j *job, blobAddress string) {
 	j.worker = w
 	t.running[w] = struct{}{}
 	w.worker = t.cfg.Workers.Start(WorkerSpec{
-		Job:      j.id,
-		Graph:    j.graph,
-		Blobs:    t.cfg.Service.Blob(rpc.Address{Server: blobAddress, Endpoint: "blob"}),
-		Slots:    len(j.allocs),
-		Profile:  t.cfg.SlotProfile,
-		Settings: t.cfg.Settings,
-		Number:   w.number,
-		Listener: j.listener,
+		Job:         j.id,
+		Graph:       j.graph,
+		Blobs:       t.cfg.Service.Blob(rpc.Address{Server: blobAddress, Endpoint: "blob"}),
+		Slots:       len(j.allocs),
+		Profile:     t.cfg.SlotProfile,
+		Settings:    t.cfg.Settings,
+		Number:      w.number,
+		Listener:    j.listener,
+		DataAddress: t.dataAddress(j),
 	}, w)
 }
 

@@ -26,7 +26,8 @@ type WorkerSpec struct {
 	Number   int // counts the workers of this job here, from 0
 	// Listener accepts the data connections of the job here. It stays the TaskExecutor's: it outlives the worker, so
 	// that its successor has the same address. A child process inherits a duplicate.
-	Listener net.Listener
+	Listener    net.Listener
+	DataAddress string // where peers reach Listener, as it was put into the slot offers
 }
 
 // WorkerEvents is told what happens with a worker. Its methods may be called from any goroutine; they do not block,

@@ -65,7 +65,7 @@ func newChild(l *Launcher, spec taskexecutor.WorkerSpec, events taskexecutor.Wor
 		JobId:       spec.Job.Bytes(),
 		JobGraph:    spec.Graph,
 		Config:      spec.Settings,
-		DataAddress: spec.Listener.Addr().String(),
+		DataAddress: spec.DataAddress,
 		Slots:       int32(spec.Slots),
 	}}})
 	return c
