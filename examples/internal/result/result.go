@@ -19,7 +19,7 @@ import (
 const (
 	count       = "count"        // rows
 	checksum    = "checksum"     // sum of their hashes
-	firstEvent  = "first-event"  // when the first event was made, nanoseconds since 1970
+	FirstEvent  = "first-event"  // when the first event was made, nanoseconds since 1970
 	firstResult = "first-result" // when the first row came to the sink
 	lastResult  = "last-result"  // when the sink had the last row
 )
@@ -48,7 +48,7 @@ func FNV(s string) uint64 {
 }
 
 // Started notes that the first event of a subtask is made now.
-func Started(ctx *stream.RuntimeContext) { ctx.LongMin(firstEvent).Add(ctx.Now().UnixNano()) }
+func Started(ctx *stream.RuntimeContext) { ctx.LongMin(FirstEvent).Add(ctx.Now().UnixNano()) }
 
 // Check is a sink that counts rows and sums their hashes.
 func Check[T any](hash func(*T) uint64) stream.Sink[T] {
@@ -119,7 +119,7 @@ func Of(name string, parallelism int, events int64, res *job.Result) (*Line, err
 		return n
 	}
 	l.Count = number(count)
-	begin, end := number(firstEvent), number(lastResult)
+	begin, end := number(FirstEvent), number(lastResult)
 	if err != nil {
 		return nil, err
 	}
