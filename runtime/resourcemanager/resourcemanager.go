@@ -164,7 +164,9 @@ func (rm *ResourceManager) requestSlot(e slots.RequestSlot) {
 	}
 	tm, job := rm.tms[e.Slot.Resource], rm.jobs[e.Job]
 	if tm == nil || job == nil { // the manager knows both; what it does not know yet, it is about to be told
-		rm.endpoint.Run(func() { answered(struct{}{}, core.E("request slot", core.Unavailable, e.Slot.String(), errors.New("not registered any more"))) })
+		rm.endpoint.Run(func() {
+			answered(struct{}{}, core.E("request slot", core.Unavailable, e.Slot.String(), errors.New("not registered any more")))
+		})
 		return
 	}
 	request := &pb.RequestSlotRequest{
