@@ -12,6 +12,7 @@ import (
 	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/runtime/worker"
 )
 
 // The environment by which flink-go and TaskManagers tell a program what to be.
@@ -94,9 +95,12 @@ func (r role) execute(ctx context.Context, c *graph.Compiled) (*Result, error) {
 // refuse is the end of a program whose graph has faults. Where Execute does not return it does not return now: a
 // program that ignores errors would go on as something that it is not.
 func (r role) refuse(err error) error {
-	if r.name == "plan" || r.name == "worker" {
+	switch r.name {
+	case "plan":
 		report(os.Stderr, err)
 		os.Exit(ExitFailure)
+	case "worker":
+		os.Exit(worker.RefuseChild(err))
 	}
 	return &InvocationError{err}
 }

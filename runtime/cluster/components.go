@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/flink-go/flink-go/conf"
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/rpc"
+	"github.com/flink-go/flink-go/runtime/dispatcher"
+	"github.com/flink-go/flink-go/runtime/driver"
+	"github.com/flink-go/flink-go/runtime/jobmaster"
+	"github.com/flink-go/flink-go/runtime/resourcemanager"
+	"github.com/flink-go/flink-go/runtime/taskexecutor"
+	"github.com/flink-go/flink-go/slots"
+)
+
+// control is the control plane of a cluster: what a JobManager process and an embedded cluster have in common.
+type control struct {
+	rm         *resourcemanager.ResourceManager
+	dispatcher *dispatcher.Dispatcher
+}
+
+// startControl starts ResourceManager and Dispatcher on service. The driver belongs to the ResourceManager from now
+// on. shutDown is called when a client wants the cluster to end; it must not block.
+func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d driver.Driver, shutDown func()) (*control, error) {
+	heartbeat := rpc.HeartbeatConfig{Interval: conf.HeartbeatInterval.Get(c), Timeout: conf.HeartbeatTimeout.Get(c)}
+	rm, err := resourcemanager.New(resourcemanager.Config{
+		Service:     service,
+		Log:         log,
+		Driver:      d,
+		Slots:       slotManagerConfig(c),
+		Heartbeat:   heartbeat,
+		CallTimeout: conf.PekkoAskTimeout.Get(c),
+	})
+	if err != nil {
+		return nil, err
+	}
+	disp := dispatcher.New(dispatcher.Config{
+		Log:         log,
+		Expiration:  conf.JobStoreExpirationTime.Get(c),
+		MaxCapacity: conf.JobStoreMaxCapacity.Get(c),
+		ShutDown:    shutDown,
+		Slots:       func(ctx context.Context) (dispatcher.SlotCount, error) { return countSlots(ctx, rm) },
+		NewJobMaster: func(job *graph.JobGraph) (dispatcher.JobMaster, error) {
+			return jobmaster.New(jobMasterConfig(c, log, service, rm.Address(), job))
+		},
+	})
+	if err := service.Serve(dispatcher.EndpointName, core.Token{}, disp); err != nil {
+		_ = disp.Close() // the first error counts
+		_ = rm.Close()
+		return nil, err
+	}
+	return &control{rm, disp}, nil
+}
+
+func countSlots(ctx context.Context, rm *resourcemanager.ResourceManager) (dispatcher.SlotCount, error) {
+	n, err := rm.Overview(ctx)
+	return dispatcher.SlotCount{TaskManagers: n.TaskManagers, Total: n.Slots, Free: n.Free}, err
+}
+
+func slotManagerConfig(c *conf.Config) slots.ManagerConfig {
+	// A standalone cluster begins without TaskManagers: nobody is told that there are too few while they are coming.
+	startUp, set := conf.ResourceManagerStandaloneStartUpTime.Lookup(c)
+	if !set {
+		startUp = conf.SlotRequestTimeout.Get(c)
+	}
+	return slots.ManagerConfig{
+		MinSlots:            conf.SlotManagerNumberOfSlotsMin.Get(c),
+		MaxSlots:            conf.SlotManagerNumberOfSlotsMax.Get(c),
+		Redundant:           conf.SlotManagerRedundantTaskManagerNum.Get(c),
+		TaskManagerTimeout:  conf.ResourceManagerTaskManagerTimeout.Get(c),
+		RegistrationTimeout: conf.ResourceManagerTaskManagerRegistrationTimeout.Get(c),
+		StartUp:             startUp,
+	}
+}
+
+func jobMasterConfig(c *conf.Config, log *slog.Logger, service rpc.Service, rm rpc.Address, job *graph.JobGraph) jobmaster.Config {
+	return jobmaster.Config{
+		Job:                job,
+		Service:            service,
+		Log:                log,
+		ResourceManager:    func(context.Context) (rpc.Address, error) { return rm, nil },
+		BlobAddress:        service.Address(),
+		Restart:            graph.RestartStrategy(c.Restart()),
+		Failover:           conf.JobManagerExecutionFailoverStrategy.Get(c),
+		SlotRequestTimeout: conf.SlotRequestTimeout.Get(c),
+		SlotIdleTimeout:    conf.SlotIdleTimeout.Get(c),
+		HeartbeatInterval:  conf.HeartbeatInterval.Get(c),
+		HeartbeatTimeout:   conf.HeartbeatTimeout.Get(c),
+		RPCTimeout:         conf.PekkoAskTimeout.Get(c),
+		ExceptionHistory:   conf.WebExceptionHistorySize.Get(c),
+	}
+}
+
+// taskExecutorConfig is the part of a TaskExecutor's configuration that every kind of cluster has.
+func taskExecutorConfig(c *conf.Config, log *slog.Logger) taskexecutor.Config {
+	return taskexecutor.Config{
+		Slots:               conf.TaskManagerNumberOfTaskSlots.Get(c),
+		Settings:            c.Settings(),
+		RegistrationTimeout: conf.TaskManagerRegistrationTimeout.Get(c),
+		SlotTimeout:         conf.TaskManagerSlotTimeout.Get(c),
+		CancellationTimeout: conf.TaskCancellationTimeout.Get(c),
+		CallTimeout:         conf.PekkoAskTimeout.Get(c),
+		Log:                 log,
+	}
+}
