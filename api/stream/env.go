@@ -52,6 +52,7 @@ func (e *Env) JobName() string { return e.name }
 func (e *Env) Parallelism(n int) *Env {
 	if n < 1 {
 		e.fault("parallelism %d: want at least 1", n)
+		return e
 	}
 	e.config.Parallelism = n
 	return e
@@ -61,6 +62,7 @@ func (e *Env) Parallelism(n int) *Env {
 func (e *Env) MaxParallelism(n int) *Env {
 	if n < 1 {
 		e.fault("max parallelism %d: want at least 1", n)
+		return e
 	}
 	e.config.MaxParallelism = n
 	return e

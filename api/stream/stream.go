@@ -105,6 +105,7 @@ func (s *StreamSink) DisableChaining() *StreamSink { s.node.Chaining = graph.Cha
 func (n *node) setUID(uid string) {
 	if err := graph.CheckName(uid); err != nil {
 		n.env.fault("UID: %v", err)
+		return
 	}
 	n.StreamNode.UID = uid
 }
@@ -112,6 +113,7 @@ func (n *node) setUID(uid string) {
 func (n *node) setName(name string) {
 	if err := graph.CheckName(name); err != nil {
 		n.env.fault("Name: %v", err)
+		return
 	}
 	n.StreamNode.Name = name
 }
@@ -119,6 +121,7 @@ func (n *node) setName(name string) {
 func (n *node) setGroup(group string) {
 	if err := graph.CheckName(group); err != nil {
 		n.env.fault("SlotSharingGroup: %v", err)
+		return
 	}
 	n.StreamNode.SlotSharingGroup = group
 }

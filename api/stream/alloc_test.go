@@ -1,0 +1,186 @@
+package stream_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/operator"
+)
+
+// big is a record of the size of a benchmark event, with a string.
+type big struct {
+	Key  uint64
+	Text string
+	Rest [16]uint64
+}
+
+// task is the least a task can be.
+type task struct{ operator.Task }
+
+func (task) Context() context.Context { return context.Background() }
+
+func (task) OnIdle(func()) {}
+
+// drop is the end of a chain.
+type drop[T any] struct{ n int }
+
+func (d *drop[T]) Record(*T, int64) { d.n++ }
+func (d *drop[T]) Watermark(int64)  {}
+func (d *drop[T]) Idle()            {}
+func (d *drop[T]) End()             {}
+
+// chain builds a program with one operator and returns its input and how many records came out.
+func chain[T, U any](t testing.TB, verb func(*stream.Stream[T]) *stream.Stream[U]) (operator.Node[T], *drop[U]) {
+	t.Helper()
+	env := stream.NewEnv("alloc", nil)
+	stream.Discard(verb(from[T](env)))
+	sg, err := env.StreamGraph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &drop[U]{}
+	in, err := sg.Nodes[1].New(&operator.Context{Name: "op", Parallelism: 1, MaxParallelism: core.DefaultMaxParallelism, Task: task{}}, []any{operator.Node[U](out)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Lifecycle != nil {
+		if err := in.Lifecycle.Open(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return in.Inputs[0].(operator.Node[T]), out
+}
+
+// perRecord measures how an operator takes records of 100 keys.
+func perRecord[U any](t *testing.T, name string, verb func(*stream.Stream[big]) *stream.Stream[U]) {
+	t.Run(name, func(t *testing.T) {
+		in, out := chain(t, verb)
+		v := &big{Text: "text"}
+		send := func() {
+			v.Key = (v.Key + 1) % 100
+			in.Record(v, 7)
+		}
+		for range 200 {
+			send() // tables have grown
+		}
+		if n := testing.AllocsPerRun(1000, send); n != 0 {
+			t.Errorf("%v allocations per record", n)
+		}
+		if out.n == 0 {
+			t.Error("nothing came out")
+		}
+	})
+}
+
+// rename is a Processor with everything that costs something.
+type rename struct{ tag stream.OutputTag[uint64] }
+
+func (r *rename) Process(ctx *stream.Context[uint64, big], v big) error {
+	v.Text = "renamed"
+	ctx.Emit(v)
+	r.tag.Emit(ctx, ctx.Key())
+	return nil
+}
+
+func TestOperatorsDoNotAllocatePerRecord(t *testing.T) {
+	key := func(v big) uint64 { return v.Key }
+	text := func(v big) string { return v.Text }
+	perRecord(t, "Map", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.Map(s, func(v big) big { v.Key++; return v })
+	})
+	perRecord(t, "MapRef", func(s *stream.Stream[big]) *stream.Stream[uint64] {
+		return stream.MapRef(s, func(v *big) uint64 { return v.Key })
+	})
+	perRecord(t, "Filter", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.Filter(s, func(v big) bool { return v.Key%2 == 0 })
+	})
+	perRecord(t, "FilterRef", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.FilterRef(s, func(v *big) bool { return v.Key%2 == 0 })
+	})
+	perRecord(t, "FlatMapRef", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.FlatMapRef(s, func(v *big, emit func(big)) error { emit(*v); emit(*v); return nil })
+	})
+	perRecord(t, "KeyBy+Count", func(s *stream.Stream[big]) *stream.Stream[stream.Pair[uint64, int64]] {
+		return stream.Count(stream.KeyBy(s, key))
+	})
+	perRecord(t, "KeyBy+Count of strings", func(s *stream.Stream[big]) *stream.Stream[stream.Pair[string, int64]] {
+		return stream.Count(stream.KeyBy(s, text))
+	})
+	perRecord(t, "KeyBy+Sum", func(s *stream.Stream[big]) *stream.Stream[stream.Pair[uint64, uint64]] {
+		return stream.Sum(stream.KeyBy(s, key), key)
+	})
+	perRecord(t, "KeyBy+Process", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.Process(stream.KeyBy(s, key), &rename{stream.NewOutputTag[uint64]("keys")})
+	})
+	perRecord(t, "CoFlatMap", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.CoFlatMap(stream.Connect(s, s),
+			func(v big, emit func(big)) error { emit(v); return nil }, func(big, func(big)) error { return nil })
+	})
+	perRecord(t, "CoMap", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.CoMap(stream.Connect(s, s), func(v big) big { return v }, func(v big) big { return v })
+	})
+}
+
+func TestReduceDoesNotAllocatePerRecord(t *testing.T) {
+	in, out := chain(t, func(s *stream.Stream[uint64]) *stream.Stream[uint64] {
+		return stream.Reduce(stream.KeyBy(s, func(v uint64) uint64 { return v % 10 }), func(a, b uint64) uint64 { return a/10*10 + b })
+	})
+	v := uint64(0)
+	send := func() { v++; in.Record(&v, 1) }
+	for range 100 {
+		send()
+	}
+	if n := testing.AllocsPerRun(1000, send); n != 0 || out.n == 0 {
+		t.Errorf("%v allocations per record, %d came out", n, out.n)
+	}
+}
+
+func TestPartitionersDoNotAllocatePerRecord(t *testing.T) {
+	for name, s := range map[string]func(*stream.Stream[big]) *stream.Stream[big]{
+		"KeyBy": func(s *stream.Stream[big]) *stream.Stream[big] {
+			return stream.KeyBy(s, func(v big) string { return v.Text }).Stream()
+		},
+		"PartitionCustom": func(s *stream.Stream[big]) *stream.Stream[big] {
+			return stream.PartitionCustom(s, func(v big, n int) int { return int(v.Key) % n })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := stream.NewEnv("alloc", nil)
+			stream.Discard(s(from[big](env)))
+			sg, err := env.StreamGraph()
+			if err != nil {
+				t.Fatal(err)
+			}
+			choose := sg.Nodes[1].Inputs[0].Partition.(operator.Partition[big])(4, 128)
+			v, seen := &big{Text: "text"}, [4]int{}
+			if n := testing.AllocsPerRun(1000, func() { v.Key++; seen[choose(v)]++ }); n != 0 {
+				t.Errorf("%v allocations per record", n)
+			}
+		})
+	}
+}
+
+// BenchmarkChain is the cost of a chain of operators over a record of 152 bytes.
+func BenchmarkChain(b *testing.B) {
+	in, _ := chain(b, func(s *stream.Stream[big]) *stream.Stream[uint64] { return stream.MapRef(s, func(v *big) uint64 { return v.Key }) })
+	b.Run("MapRef", func(b *testing.B) {
+		v := &big{}
+		b.ReportAllocs()
+		for b.Loop() {
+			in.Record(v, 1)
+		}
+	})
+	count, _ := chain(b, func(s *stream.Stream[big]) *stream.Stream[stream.Pair[uint64, int64]] {
+		return stream.Count(stream.KeyByRef(s, func(v *big) uint64 { return v.Key }))
+	})
+	b.Run("Count of 10k keys", func(b *testing.B) {
+		v := &big{}
+		b.ReportAllocs()
+		for b.Loop() {
+			v.Key = (v.Key + 1) % 10_000
+			count.Record(v, 1)
+		}
+	})
+}
