@@ -202,30 +202,31 @@ func (g *gateway) SendOperatorEvent(ctx context.Context, in *pb.SendOperatorEven
 	})
 }
 
+// sourceEvent passes an event to the split assigner. An error is a fault of the source, whose attempt fails.
 func (m *JobMaster) sourceEvent(id core.ExecutionAttemptID, e *pb.OperatorEvent) error {
 	const op = "take operator event"
 	operator, err := core.OperatorIDFromBytes(e.GetOperator())
 	if err != nil {
-		return core.E(op, core.Invalid, id.String(), err)
+		return core.E(op, core.Internal, id.String(), err)
 	}
 	s := m.sources[operator]
 	if s == nil || s.vertex != id.Vertex {
-		return core.E(op, core.Invalid, id.String(), fmt.Errorf("operator %s is no coordinated source of this vertex", operator))
+		return core.E(op, core.Internal, id.String(), fmt.Errorf("operator %s is no coordinated source of this vertex", operator))
 	}
 	var event pb.SourceEvent
 	if err := proto.Unmarshal(e.GetPayload(), &event); err != nil {
-		return core.E(op, core.Invalid, id.String(), err)
+		return core.E(op, core.Internal, id.String(), err)
 	}
 	switch ev := event.GetEvent().(type) {
 	case *pb.SourceEvent_Discovered:
 		if id.Subtask != 0 {
-			return core.E(op, core.Invalid, id.String(), errors.New("splits are discovered by subtask 0"))
+			return core.E(op, core.Internal, id.String(), errors.New("splits are discovered by subtask 0"))
 		}
 		m.tell(operator, s, s.splits.discover(ev.Discovered.GetSplits(), ev.Discovered.GetComplete()))
 	case *pb.SourceEvent_Request:
 		m.tell(operator, s, s.splits.request(id.Subtask))
 	default:
-		return core.E(op, core.Invalid, id.String(), fmt.Errorf("a source sends no %T", ev))
+		return core.E(op, core.Internal, id.String(), fmt.Errorf("a source sends no %T", ev))
 	}
 	return nil
 }
