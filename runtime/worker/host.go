@@ -249,7 +249,10 @@ func (h *Host) Close(ctx context.Context) error {
 		}
 	}
 	h.wg.Wait()
-	return h.net.Close()
+	if err := h.net.Close(); err != nil && !errors.Is(err, net.ErrClosed) { // the listener's owner may be first
+		return core.E("close worker", core.Internal, h.cfg.Submitted.ID.String(), err)
+	}
+	return nil
 }
 
 var errStopped = errors.New("the worker is stopped")
