@@ -5,6 +5,8 @@ import (
 	"html"
 	"io"
 	"strings"
+
+	"github.com/flink-go/flink-go/core"
 )
 
 // Draw writes the graph as text for people: each vertex with the tree of its chain, and above it the edges that lead
@@ -52,7 +54,7 @@ func (v *JobVertex) about(g *JobGraph) string {
 	if v.SlotSharingGroup != DefaultSlotSharingGroup {
 		s += ", slot sharing group " + v.SlotSharingGroup
 	}
-	if g.Config.MaxParallelism != v.MaxParallelism {
+	if v.MaxParallelism != g.Config.MaxParallelism && v.MaxParallelism != core.DefaultMaxParallelismFor(v.Parallelism) {
 		s += fmt.Sprintf(", max %d", v.MaxParallelism)
 	}
 	return s
