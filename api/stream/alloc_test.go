@@ -164,7 +164,9 @@ func TestPartitionersDoNotAllocatePerRecord(t *testing.T) {
 
 // BenchmarkChain is the cost of a chain of operators over a record of 152 bytes.
 func BenchmarkChain(b *testing.B) {
-	in, _ := chain(b, func(s *stream.Stream[big]) *stream.Stream[uint64] { return stream.MapRef(s, func(v *big) uint64 { return v.Key }) })
+	in, _ := chain(b, func(s *stream.Stream[big]) *stream.Stream[uint64] {
+		return stream.MapRef(s, func(v *big) uint64 { return v.Key })
+	})
 	b.Run("MapRef", func(b *testing.B) {
 		v := &big{}
 		b.ReportAllocs()
