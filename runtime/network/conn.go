@@ -17,7 +17,7 @@ import (
 
 const (
 	holdBytes  = 32 << 10 // frames are held back up to this much
-	readBuffer = 64 << 10
+	readBuffer = 16 << 10
 	maxControl = 1 << 20 // payload of frames other than Data
 )
 
