@@ -193,7 +193,6 @@ func TestNewJobMaster(t *testing.T) {
 		alloc := b.slot(0)
 		b.deploy(alloc, 0, 0)
 		old := b.workers.last()
-		b.service.Remove("nothing")
 		master := b.service.Peer("jobmanager")
 		master.Remove("jobmaster")
 		b.jmToken = core.NewToken()
@@ -261,17 +260,17 @@ func TestR22_CancellationIgnored(t *testing.T) {
 		b.deploy(alloc, 0, 0)
 		b.deploy(alloc, 1, 0)
 		w := b.workers.last()
-		w.obeys = false
+		w.ignore()
 		b.cancel(0, 0)
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
-		if w.killed != nil {
+		if w.cause() != nil {
 			t.Fatal("killed too early")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if w.killed == nil || !strings.Contains(w.killed.Error(), "task.cancellation.timeout") {
-			t.Errorf("killed because of %v", w.killed)
+		if err := w.cause(); err == nil || !strings.Contains(err.Error(), "task.cancellation.timeout") {
+			t.Errorf("killed because of %v", err)
 		}
 		b.wantStates("0_0 RUNNING", "1_0 RUNNING", "0_0 CANCELED", "1_0 FAILED")
 	})
@@ -283,16 +282,16 @@ func TestFreeSlotWaitsForTasks(t *testing.T) {
 		alloc := b.slot(0)
 		b.deploy(alloc, 0, 0)
 		w := b.workers.last()
-		w.obeys = false
+		w.ignore()
 		b.free(alloc)
 		b.wantFree(1)
 		if err := b.request(0, core.NewAllocationID()); core.KindOf(err) != core.Conflict {
 			t.Errorf("request of a slot that is being freed: %v", err)
 		}
-		w.obeys = true
 		w.say(b.attempt(0, 0), core.ExecutionCanceled)
 		b.wantFree(2)
 		b.wantStates("0_0 RUNNING", "0_0 CANCELED")
+		w.die("stopped")
 	})
 }
 
@@ -304,7 +303,7 @@ func TestJobMasterLost(t *testing.T) {
 				alloc := b.slot(0)
 				b.deploy(alloc, 0, 0)
 				w := b.workers.last()
-				w.obeys = false
+				w.ignore()
 				switch how {
 				case "silence":
 					b.jm.mu.Lock()
@@ -360,13 +359,13 @@ func TestR21_ResourceManagerLost(t *testing.T) {
 		b.rm.mu.Unlock()
 		time.Sleep(beatTimeout - time.Second)
 		synctest.Wait()
-		if b.rm.registered != 1 {
-			t.Errorf("%d registrations before the timeout", b.rm.registered)
+		if n := b.rm.count("RegisterTaskExecutor"); n != 1 {
+			t.Errorf("%d registrations before the timeout", n)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if b.rm.registered != 2 {
-			t.Errorf("%d registrations after the timeout", b.rm.registered)
+		if n := b.rm.count("RegisterTaskExecutor"); n != 2 {
+			t.Errorf("%d registrations after the timeout", n)
 		}
 		b.rm.mu.Lock()
 		b.beating = true
@@ -424,7 +423,7 @@ func TestCloseKillsWorkers(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, b *bed) {
 		alloc := b.slot(0)
 		b.deploy(alloc, 0, 0)
-		b.workers.last().obeys = false
+		b.workers.last().ignore()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := b.te.Close(ctx); err != nil {

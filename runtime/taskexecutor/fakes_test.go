@@ -72,14 +72,13 @@ const (
 type fakeRM struct {
 	rpc.ResourceManagerGateway
 	faults
-	registered int
-	report     *pb.SlotReport
-	freed      []int32
-	gone       []string
+	report *pb.SlotReport
+	freed  []int32
+	gone   []string
 }
 
 func (r *fakeRM) RegisterTaskExecutor(context.Context, *pb.RegisterTaskExecutorRequest) (*pb.RegisterTaskExecutorResponse, error) {
-	err := r.around("RegisterTaskExecutor", func() { r.registered++ })
+	err := r.around("RegisterTaskExecutor", func() {})
 	return &pb.RegisterTaskExecutorResponse{
 		InstanceId:              core.NewAllocationID().Bytes(),
 		HeartbeatIntervalMillis: beatEvery.Milliseconds(),
@@ -277,6 +276,20 @@ func (w *fakeWorker) exit(cause *pb.ErrorInfo) {
 		w.over = true
 		w.events.Exited(cause)
 	}
+}
+
+// ignore makes the worker one that does not obey.
+func (w *fakeWorker) ignore() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.obeys = false
+}
+
+// cause is why it was killed.
+func (w *fakeWorker) cause() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.killed
 }
 
 // die is what happens when a program ends its process.
