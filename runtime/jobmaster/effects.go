@@ -1,9 +1,12 @@
 package jobmaster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -314,23 +317,30 @@ func (m *JobMaster) dropTaskManager(id core.ResourceID, cause error) {
 	m.applyPool(m.pool.DropTaskManager(id, core.E("use TaskManager", core.Unavailable, string(id), cause)))
 }
 
-// finish takes the final picture of the job, and gives everything back that it had.
+// finish takes the final picture of the job, and gives everything back that it had: first the requirements at the
+// ResourceManager, so that it does not give freed slots to this job again, then the slots at their TaskManagers.
 func (m *JobMaster) finish() {
 	m.final = m.exec.Archive(time.Now(), "")
 	close(m.ended)
 	m.restart = time.Time{}
 	m.pool.ReleaseAll("the job has ended") // the TaskManagers are told below, once each
-	status := m.final.Status.String()
-	open := 1
-	one := func() {
-		if open--; open == 0 {
-			m.allDone()
-		}
-	}
-	for id, tm := range m.tms {
-		m.monitor.Forget(id)
+	tms := slices.SortedFunc(maps.Values(m.tms), func(a, b *taskManager) int { return cmp.Compare(a.id, b.id) })
+	clear(m.tms) // who calls from now on is told that the job is over
+	for _, tm := range tms {
+		m.monitor.Forget(tm.id)
 		tm.queue = nil // what waits is for tasks that have ended
-		open++
+	}
+	status := m.final.Status.String()
+	m.rm.disconnect(status, func() { m.leave(tms, status) })
+}
+
+// leave tells TaskManagers that the job is over: they free its slots.
+func (m *JobMaster) leave(tms []*taskManager, status string) {
+	open := len(tms)
+	if open == 0 {
+		m.allDone()
+	}
+	for _, tm := range tms {
 		m.post(tm, func(ctx context.Context) error {
 			_, err := tm.gateway.DisconnectJobMaster(ctx, &pb.JobMasterLostRequest{
 				JobId: m.cfg.Job.ID.Bytes(), JobMasterToken: m.token.Bytes(), Cause: "the job is " + status,
@@ -341,11 +351,11 @@ func (m *JobMaster) finish() {
 				m.log.Warn("TaskManager did not hear of the end of the job; it notices by its heartbeats", keyTM, tm.id, keyCause, err)
 			}
 			tm.gone = true
-			one()
+			if open--; open == 0 {
+				m.allDone()
+			}
 		})
 	}
-	clear(m.tms) // who calls from now on is told that the job is over
-	m.rm.disconnect(status, one)
 }
 
 func attemptToProto(a core.ExecutionAttemptID) *pb.ExecutionAttemptID {

@@ -283,7 +283,11 @@ func (c *cluster) give() {
 	})
 }
 
-func (tm *fakeTM) master() rpc.JobMasterGateway { return tm.service.JobMaster(tm.job) }
+func (tm *fakeTM) master() rpc.JobMasterGateway {
+	tm.c.mu.Lock()
+	defer tm.c.mu.Unlock()
+	return tm.service.JobMaster(tm.job)
+}
 
 // offer registers at the JobMaster unless that was done, and offers slots; what is refused is free again.
 func (tm *fakeTM) offer(job rpc.Address, offers []*pb.SlotOffer) {

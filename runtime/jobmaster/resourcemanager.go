@@ -35,6 +35,9 @@ const (
 	clusterInterval = 2 * time.Second
 )
 
+// goodbyeTimeout bounds how long the slots of an ended job wait for a ResourceManager that does not answer.
+const goodbyeTimeout = 2 * time.Second
+
 func newResourceManager(m *JobMaster) *resourceManager {
 	r := &resourceManager{m: m}
 	r.monitor = rpc.NewMonitor(m.ep, rpc.HeartbeatConfig{Interval: m.cfg.HeartbeatInterval, Timeout: m.cfg.HeartbeatTimeout},
@@ -192,7 +195,7 @@ func (r *resourceManager) disconnect(status string, then func()) {
 	}
 	m := r.m
 	rpc.Await(m.ep, func(ctx context.Context) (struct{}, error) {
-		ctx, cancel := context.WithTimeout(ctx, m.cfg.RPCTimeout)
+		ctx, cancel := context.WithTimeout(ctx, min(m.cfg.RPCTimeout, goodbyeTimeout))
 		defer cancel()
 		_, err := gateway.DisconnectJobMaster(ctx, &pb.DisconnectJobMasterRequest{
 			JobId: m.cfg.Job.ID.Bytes(), JobMasterToken: m.token.Bytes(), JobStatus: status,
