@@ -17,9 +17,10 @@ import (
 
 // plan is a job made by hand: vertices with the factories of their chains.
 type plan struct {
-	t   testing.TB
-	job *graph.JobGraph
-	c   map[core.VertexID]*graph.Chain
+	t       testing.TB
+	segment int
+	job     *graph.JobGraph
+	c       map[core.VertexID]*graph.Chain
 }
 
 func newPlan(t testing.TB) *plan {
@@ -88,18 +89,21 @@ func newCluster(t testing.TB, job core.JobID, n int) *cluster {
 		}
 		c.nets = append(c.nets, network.New(network.Config{Job: job, Secret: []byte("s"), Address: l.Addr().String(), Listener: l}))
 	}
-	t.Cleanup(func() {
-		var wg sync.WaitGroup
-		for _, n := range c.nets {
-			wg.Go(func() {
-				if err := n.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-	})
+	t.Cleanup(c.close)
 	return c
+}
+
+// close ends all workers at once, as the end of a job does.
+func (c *cluster) close() {
+	var wg sync.WaitGroup
+	for _, n := range c.nets {
+		wg.Go(func() {
+			if err := n.Close(); err != nil {
+				c.t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // states records the events of all tasks of a run.
@@ -165,7 +169,7 @@ func (p *plan) deploy(c *cluster, at place) *run {
 		for s := range v.Parallelism {
 			r.tasks = append(r.tasks, task.Start(task.Config{
 				Chain: p.c[v.ID], Job: p.job, Attempt: core.ExecutionAttemptID{Graph: r.graph, Vertex: v.ID, Subtask: s},
-				Network: c.nets[at(i, s)], Locations: l, Events: r.states,
+				Network: c.nets[at(i, s)], Locations: l, Events: r.states, SegmentSize: p.segment,
 			}))
 		}
 	}
