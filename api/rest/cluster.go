@@ -1,6 +1,13 @@
 package rest
 
-import "github.com/flink-go/flink-go/core"
+import (
+	"encoding/json"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/flink-go/flink-go/core"
+)
 
 // TaskManagers is GET /taskmanagers.
 type TaskManagers struct {
@@ -153,7 +160,7 @@ type JarRun struct {
 	EntryClass   string            `json:"entryClass,omitempty"`
 	Args         []string          `json:"programArgsList,omitempty"`
 	ArgsText     string            `json:"programArgs,omitempty"` // one text, split as a shell does
-	Parallelism  int               `json:"parallelism,omitempty"`
+	Parallelism  Count             `json:"parallelism,omitempty"`
 	JobID        *core.JobID       `json:"jobId,omitempty"`
 	Settings     map[string]string `json:"flinkConfiguration,omitempty"`
 	SavepointURI string            `json:"savepointPath,omitempty"`
@@ -174,4 +181,22 @@ type SubmitRequest struct {
 // Submitted is the answer to POST /jobs.
 type Submitted struct {
 	JobURL string `json:"jobUrl"`
+}
+
+// Count is a whole number that may be written as a JSON string too: Flink's dashboard does.
+type Count int
+
+// UnmarshalJSON reads 2 and "2"; an empty string is 0.
+func (c *Count) UnmarshalJSON(b []byte) error {
+	s := strings.Trim(string(b), `"`)
+	if s == "" || s == "null" {
+		*c = 0
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return &json.UnmarshalTypeError{Value: "number " + string(b), Type: reflect.TypeFor[int]()}
+	}
+	*c = Count(n)
+	return nil
 }
