@@ -1,12 +1,14 @@
 package stream
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/flink-go/flink-go/graph"
 	"github.com/flink-go/flink-go/graph/operator"
@@ -77,6 +79,20 @@ func position() string {
 			return "unknown"
 		}
 	}
+}
+
+// cleanName makes what a connector calls itself, perhaps after a path, fit to be a name.
+func cleanName(name, otherwise string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if len(name) > graph.MaxNameLength {
+		name = strings.ToValidUTF8(name[:graph.MaxNameLength-3], "") + "..."
+	}
+	return cmp.Or(name, otherwise)
 }
 
 // sinkName derives a name from the function that opens a sink: "Print" of stdio.Print, "Lines" of what

@@ -444,3 +444,19 @@ func (w *accumulating) Write(v *int) error {
 func (w *accumulating) Flush() error { return nil }
 
 func (w *accumulating) Close() error { return nil }
+
+func TestNamesOfConnectorsAreMadeFit(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "Source", "lines a\nb\xff": "lines a b?", strings.Repeat("ä", 200): strings.Repeat("ä", 126) + "...",
+	} {
+		env := stream.NewEnv("names", nil)
+		stream.Discard(stream.From(env, stream.Source[int]{Name: name, Open: func(*stream.RuntimeContext) (stream.Reader[int], error) { return nil, nil }}))
+		sg, err := env.StreamGraph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sg.Nodes[0].Name; got != want {
+			t.Errorf("%q becomes %q, want %q", name, got, want)
+		}
+	}
+}

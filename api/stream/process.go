@@ -46,7 +46,7 @@ type Context[K comparable, U any] struct {
 	out       emitter[U]
 	key       K
 	watermark int64
-	sides     []any // a *sideEmitter[T] per side output that the program reads
+	sides     []sideOutput // those that the program reads
 }
 
 // Key is the key of the record.
@@ -62,9 +62,9 @@ func (c *Context[K, U]) Timestamp() int64 { return c.out.ts }
 func (c *Context[K, U]) Watermark() int64 { return c.watermark }
 
 func (c *Context[K, U]) side(name string) any {
-	for _, s := range c.sides {
-		if s.(interface{ tag() string }).tag() == name {
-			return s
+	for i := range c.sides {
+		if c.sides[i].name == name {
+			return c.sides[i].emitter
 		}
 	}
 	return nil
@@ -103,22 +103,24 @@ func (t OutputTag[T]) Emit(ctx SideOutputs, v T) {
 	}
 }
 
-type sideEmitter[T any] struct {
-	name string
-	out  operator.Node[T]
-	ts   int64
-	tmp  T
+// sideOutput is a side output of one subtask.
+type sideOutput struct {
+	name    string
+	emitter any // *sideEmitter[T]
+	out     control
 }
 
-func (s *sideEmitter[T]) tag() string { return s.name }
-
-func (s *sideEmitter[T]) control() operator.Node[T] { return s.out }
+type sideEmitter[T any] struct {
+	out operator.Node[T]
+	ts  int64
+	tmp T
+}
 
 // sideTag is a side output while the program is built.
 type sideTag struct {
 	name string
 	typ  reflect.Type
-	make func(out any) any // the *sideEmitter[T]
+	make func(out any) sideOutput
 }
 
 // SideOutput returns what the operator of main sends to tag. main is what Process or CoProcess returned.
@@ -142,8 +144,9 @@ func SideOutput[U, T any](main *Stream[U], tag OutputTag[T]) *Stream[T] {
 	if err := graph.CheckName(tag.name); err != nil {
 		s.env.fault("SideOutput: tag: %v", err)
 	}
-	*n.sides = append(*n.sides, sideTag{tag.name, typ, func(out any) any {
-		return &sideEmitter[T]{name: tag.name, out: out.(operator.Node[T])}
+	*n.sides = append(*n.sides, sideTag{tag.name, typ, func(out any) sideOutput {
+		node := out.(operator.Node[T])
+		return sideOutput{tag.name, &sideEmitter[T]{out: node}, node}
 	}})
 	output[T](n)
 	s.parts = []part{{node: n, output: len(*n.sides)}}
@@ -193,7 +196,7 @@ func newContext[K comparable, U any](op *operator.Context, outs []any, sides []s
 func (c *Context[K, U]) each(f func(control)) {
 	f(c.out.out)
 	for _, s := range c.sides {
-		f(s.(interface{ controls() control }).controls())
+		f(s.out)
 	}
 }
 
@@ -203,8 +206,6 @@ type control interface {
 	Idle()
 	End()
 }
-
-func (s *sideEmitter[T]) controls() control { return s.out }
 
 func (c *Context[K, U]) sendWatermark(ts int64) {
 	c.watermark = ts

@@ -68,10 +68,7 @@ func IdleUntil(t time.Time) Status { return Status(max(t.UnixNano(), 1)) }
 
 // From reads a source: the beginning of a program.
 func From[T any](env *Env, src Source[T]) *Stream[T] {
-	name := src.Name
-	if name == "" {
-		name = "Source"
-	}
+	name := cleanName(src.Name, "Source")
 	n := env.add(graph.Source, "From", name)
 	n.Coordinated = src.Enumerate != nil
 	switch {
