@@ -510,22 +510,30 @@ func (m *Manager) startWorkers(now time.Time, tms []*managerTM, unmet int) []Man
 	return []ManagerEffect{StartWorkers{ids}}
 }
 
-// releaseIdle ends workers of which all slots are free for long, as far as minimum and redundancy allow.
+// releaseIdle ends workers of which all slots are free for long.
 func (m *Manager) releaseIdle(now time.Time) []ManagerEffect {
 	var out []ManagerEffect
+	for _, tm := range m.releasable(now) {
+		delete(m.tms, tm.id)
+		out = append(out, ReleaseWorker{tm.id, fmt.Sprintf("it was idle for %v", m.cfg.TaskManagerTimeout)})
+	}
+	return out
+}
+
+// releasable lists the workers that are idle for long, as far as minimum and redundancy allow.
+func (m *Manager) releasable(now time.Time) []*managerTM {
 	total, free := 0, 0
 	for _, tm := range m.tms {
 		total += len(tm.slots)
 		free += tm.free
 	}
+	var out []*managerTM
 	for _, tm := range m.sorted() {
 		n := len(tm.slots)
-		if !m.idleFor(tm, now) || total-n < m.cfg.MinSlots || free-n < m.cfg.Redundant*m.cfg.WorkerSlots {
-			continue
+		if m.idleFor(tm, now) && total-n >= m.cfg.MinSlots && free-n >= m.cfg.Redundant*m.cfg.WorkerSlots {
+			total, free = total-n, free-n
+			out = append(out, tm)
 		}
-		total, free = total-n, free-n
-		delete(m.tms, tm.id)
-		out = append(out, ReleaseWorker{tm.id, fmt.Sprintf("it was idle for %v", m.cfg.TaskManagerTimeout)})
 	}
 	return out
 }
@@ -545,10 +553,13 @@ func (m *Manager) NextTick(now time.Time) (at time.Time, ok bool) {
 		for _, s := range tm.slots {
 			due(s.retryAt)
 		}
-		// One that is idle but must stay, for the minimum's sake, has no time.
+		// One that was idle long enough goes now, or must stay for the minimum's sake.
 		if tm.managed && !tm.idleSince.IsZero() && !m.idleFor(tm, now) {
 			due(tm.idleSince.Add(m.cfg.TaskManagerTimeout))
 		}
+	}
+	for _, tm := range m.releasable(now) {
+		due(tm.idleSince.Add(m.cfg.TaskManagerTimeout))
 	}
 	for _, t := range m.pending {
 		due(t)
