@@ -34,7 +34,7 @@ func runEmbedded(ctx context.Context, c *graph.Compiled, cf *conf.Config) (*Resu
 	if err != nil {
 		return nil, &InvocationError{core.E("write job graph", core.Internal, c.Job.ID.String(), err)}
 	}
-	e, err := cluster.StartEmbedded(cf, c, embeddedLog(cf))
+	e, err := cluster.StartEmbedded(cf, c, embeddedLog(cf, c.Job))
 	if err != nil {
 		return nil, &InvocationError{err}
 	}
@@ -92,21 +92,16 @@ func resultOf(id core.JobID, r *pb.RequestJobResultResponse) (*Result, error) {
 	return result, nil
 }
 
-// embeddedLog is quiet unless the user asks: standard error belongs to the program, but what somebody has to know is
-// said there.
-func embeddedLog(c *conf.Config) *slog.Logger {
-	level := slog.LevelWarn
-	if text, set := conf.EnvLogLevel.Lookup(c); set {
-		switch text {
-		case "OFF":
-			return slog.New(slog.DiscardHandler)
-		case "TRACE", "DEBUG":
-			level = slog.LevelDebug
-		case "INFO":
-			level = slog.LevelInfo
-		case "ERROR":
-			level = slog.LevelError
-		}
+// embeddedLog is quiet unless the user asks: standard error belongs to the program, and how its job ends Execute says.
+// Restarts are told, for a job that restarts does not end.
+func embeddedLog(c *conf.Config, job *graph.JobGraph) *slog.Logger {
+	text, set := conf.EnvLogLevel.Lookup(c)
+	if !set && job.Config.Restart.Type != "none" {
+		text, set = "WARN", true
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	level := map[string]slog.Level{"TRACE": slog.LevelDebug, "DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo, "WARN": slog.LevelWarn, "ERROR": slog.LevelError}
+	if l, known := level[text]; set && known {
+		return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+	}
+	return slog.New(slog.DiscardHandler)
 }

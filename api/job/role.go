@@ -20,6 +20,7 @@ const (
 	EnvRole     = "FLINKGO_ROLE"     // "", "submit", "plan" or "worker"
 	EnvREST     = "FLINKGO_REST"     // submit: http://host:port of a JobManager
 	EnvDetached = "FLINKGO_DETACHED" // submit: "1" does not wait for the job
+	EnvPerJob   = "FLINKGO_PER_JOB"  // submit: "1" says that the cluster is this job's alone and ends with this process
 	EnvSettings = "FLINKGO_SETTINGS" // JSON object of configuration keys of this job
 
 	// EnvExecuteFD is a file descriptor that Execute writes to, so that flink-go can tell a program that is no job.
@@ -31,6 +32,7 @@ type role struct {
 	name     string
 	rest     string
 	detached bool
+	perJob   bool
 	settings map[string]string
 	conf     *conf.Config // in force for an embedded cluster
 }
@@ -40,6 +42,7 @@ func roleFromEnvironment() (role, error) {
 		name:     os.Getenv(EnvRole),
 		rest:     os.Getenv(EnvREST),
 		detached: os.Getenv(EnvDetached) == "1",
+		perJob:   os.Getenv(EnvPerJob) == "1",
 		settings: map[string]string{},
 	}
 	if s := os.Getenv(EnvSettings); s != "" {

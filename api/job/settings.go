@@ -37,9 +37,19 @@ func (r *role) settle() error {
 			r.settings[k] = v
 		}
 	}
-	if _, set := conf.ParallelismDefault.Lookup(c); !set && r.name == "" {
-		// A job that has the machine for itself uses all of it.
-		r.settings[conf.ParallelismDefault.Key] = strconv.Itoa(runtime.GOMAXPROCS(0))
+	if r.name == "" {
+		r.settleEmbedded(c)
 	}
 	return nil
+}
+
+// settleEmbedded sets what suits a program that runs by itself: it has the machine for itself and uses all of it, and
+// somebody waits in front of it, so that a failure is shown rather than tried again.
+func (r *role) settleEmbedded(c *conf.Config) {
+	if _, set := conf.ParallelismDefault.Lookup(c); !set {
+		r.settings[conf.ParallelismDefault.Key] = strconv.Itoa(runtime.GOMAXPROCS(0))
+	}
+	if _, set := conf.RestartStrategyType.Lookup(c); !set {
+		r.settings[conf.RestartStrategyType.Key] = "none"
+	}
 }

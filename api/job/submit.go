@@ -45,7 +45,7 @@ func submit(ctx context.Context, g *graph.JobGraph, r role) (*Result, error) {
 	if r.detached {
 		return &Result{JobID: g.ID, Status: core.JobInitializing, Detached: true}, nil
 	}
-	a := attachment{rest: r.rest, client: client, job: g.ID, in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	a := attachment{rest: r.rest, client: client, job: g.ID, perJob: r.perJob, in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	return a.wait(ctx)
 }
 
@@ -54,6 +54,7 @@ type attachment struct {
 	rest     string
 	client   *rest.Client
 	job      core.JobID
+	perJob   bool // the cluster ends with this process
 	in       *os.File
 	out, err *os.File
 }
@@ -83,10 +84,14 @@ func (a *attachment) wait(ctx context.Context) (*Result, error) {
 	defer signal.Stop(signals)
 	tick := time.NewTimer(show.first())
 	defer tick.Stop()
+	canceling := false
 	for {
 		select {
 		case o := <-ended:
 			show.done()
+			if canceling {
+				return nil, errInterrupted
+			}
 			if o.err != nil {
 				return nil, &ExecutionError{JobID: a.job, Status: core.JobRunning, Err: fmt.Errorf("the end of the job is not known: %w", o.err)}
 			}
@@ -100,7 +105,15 @@ func (a *attachment) wait(ctx context.Context) (*Result, error) {
 			tick.Reset(show.every())
 		case s := <-signals:
 			show.done()
-			return nil, a.interrupted(ctx, s, signals)
+			if !a.perJob || canceling {
+				return nil, a.interrupted(ctx, s, signals)
+			}
+			canceling = true
+			if err := a.client.Cancel(ctx, a.job); err != nil {
+				_, _ = fmt.Fprintln(a.err, err)
+				return nil, errInterrupted
+			}
+			_, _ = fmt.Fprintf(a.err, "Cancelling job %s.\n", a.job)
 		}
 	}
 }
@@ -139,6 +152,9 @@ func summary(r rest.Result) string {
 // interrupted ends an attached client. Where somebody can answer, it asks whether the job shall end too; a second
 // interrupt, or any other answer than yes, leaves it running (B-10).
 func (a *attachment) interrupted(ctx context.Context, s os.Signal, signals <-chan os.Signal) error {
+	if a.perJob {
+		return errInterrupted // the job ends with its cluster
+	}
 	if s == os.Interrupt && term.IsTerminal(int(a.in.Fd())) && term.IsTerminal(int(a.err.Fd())) {
 		_, _ = fmt.Fprintf(a.err, "\nCancel job %s as well? [y/N] ", a.job)
 		answer := make(chan bool, 1)

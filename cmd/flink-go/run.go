@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,7 +153,7 @@ func (a *app) programEnviron(settings []string) ([]string, error) {
 		return nil, err
 	}
 	environ := slices.DeleteFunc(slices.Clone(a.environ), func(e string) bool {
-		return strings.HasPrefix(e, "FLINKGO_ROLE=") || strings.HasPrefix(e, "FLINKGO_REST=") || strings.HasPrefix(e, "FLINKGO_DETACHED=")
+		return strings.HasPrefix(e, "FLINKGO_ROLE=") || strings.HasPrefix(e, "FLINKGO_REST=") || strings.HasPrefix(e, "FLINKGO_DETACHED=") || strings.HasPrefix(e, "FLINKGO_PER_JOB=")
 	})
 	environ = append(environ, "FLINKGO_SETTINGS="+string(b))
 	if a.configDir != "" {
@@ -172,6 +173,7 @@ func (a *app) runPerJob(ctx context.Context, c *conf.Config, ch child, detached 
 		return err
 	}
 	ch.submitTo(cl.REST(), detached)
+	ch.environ = append(ch.environ, "FLINKGO_PER_JOB=1")
 	err = ch.run()
 	if err == nil && detached {
 		err = cl.Detach()
@@ -213,6 +215,10 @@ func (ch *child) run() error {
 	signals := make(chan os.Signal, 4) // a user may be impatient
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// The kernel ends a child when the thread that started it ends, so that thread stays.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = childAttributes()
 	err = cmd.Start()
 	_ = executes.Close() // the program has its own
 	if err != nil {

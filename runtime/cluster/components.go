@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
@@ -76,6 +77,10 @@ func slotManagerConfig(c *conf.Config) slots.ManagerConfig {
 	}
 }
 
+// reportInterval is the longest time between two reports of a job's tasks. They travel with heartbeats, and somebody
+// may be looking at the job.
+const reportInterval = 2 * time.Second
+
 func jobMasterConfig(c *conf.Config, log *slog.Logger, service rpc.Service, rm rpc.Address, job *graph.JobGraph) jobmaster.Config {
 	return jobmaster.Config{
 		Job:                job,
@@ -87,7 +92,7 @@ func jobMasterConfig(c *conf.Config, log *slog.Logger, service rpc.Service, rm r
 		Failover:           conf.JobManagerExecutionFailoverStrategy.Get(c),
 		SlotRequestTimeout: conf.SlotRequestTimeout.Get(c),
 		SlotIdleTimeout:    conf.SlotIdleTimeout.Get(c),
-		HeartbeatInterval:  conf.HeartbeatInterval.Get(c),
+		HeartbeatInterval:  min(conf.HeartbeatInterval.Get(c), reportInterval),
 		HeartbeatTimeout:   conf.HeartbeatTimeout.Get(c),
 		RPCTimeout:         conf.PekkoAskTimeout.Get(c),
 		ExceptionHistory:   conf.WebExceptionHistorySize.Get(c),
