@@ -256,6 +256,9 @@ func TestSchedulerLaws(t *testing.T) {
 		}
 		tms := []core.ResourceID{"a", "b"}
 		m.apply(x.Start(now))
+		if rapid.Bool().Draw(t, "slots at once") {
+			offer(pending(), "a")
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"offer": func(t *rapid.T) {
 				ids := pending()
@@ -319,6 +322,11 @@ func TestSchedulerLaws(t *testing.T) {
 				}
 				delete(m.pending, ids[0])
 				m.apply(x.SlotsFailed(m.now, ids[:1], FailureInfo{Message: "none", Kind: "unavailable"}))
+			},
+			"fail": func(t *rapid.T) {
+				if a, ok := m.some(t); ok {
+					report(a, core.ExecutionFailed)
+				}
 			},
 			"tick": func(t *rapid.T) {
 				m.now = m.now.Add(time.Duration(rapid.IntRange(0, 2000).Draw(t, "ms")) * time.Millisecond)
