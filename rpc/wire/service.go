@@ -116,7 +116,8 @@ func NewService(ln net.Listener, opts Options) *Service {
 // Address is how others reach this service.
 func (s *Service) Address() string { return s.opts.Address }
 
-// Close stops the server, breaks connections and returns after the last handler. It is idempotent.
+// Close stops the server, breaks connections and returns after the last handler. It is idempotent. Calls within this
+// process end with their endpoints, not here.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -182,8 +183,12 @@ func (s *Service) connection(address string) (*grpc.ClientConn, error) {
 	return c, nil
 }
 
-// Invoke implements rpc.Transport.
+// Invoke implements rpc.Transport. An endpoint of this very service is called directly; a message passed to it is
+// read-only from then on.
 func (s *Service) Invoke(ctx context.Context, to rpc.Address, call *rpc.Invocation) (any, error) {
+	if to.Server == s.opts.Address {
+		return s.invokeHere(ctx, to, call)
+	}
 	c, err := s.connection(to.Server)
 	if err != nil {
 		return nil, err
@@ -201,6 +206,28 @@ func (s *Service) Invoke(ctx context.Context, to rpc.Address, call *rpc.Invocati
 		return nil, fromStatus(ctx, call.Method, to.Endpoint, err)
 	}
 	return out, nil
+}
+
+// invokeHere calls an endpoint of this process.
+func (s *Service) invokeHere(ctx context.Context, to rpc.Address, call *rpc.Invocation) (any, error) {
+	op := shortName(call.Method)
+	if ctx.Err() != nil {
+		return nil, rpc.ContextError(ctx, op, to.Endpoint)
+	}
+	s.mu.Lock()
+	target, exists := s.endpoints[to.Endpoint]
+	closed := s.closed
+	s.mu.Unlock()
+	switch {
+	case closed:
+		return nil, errClosed(op, to.Endpoint)
+	case !exists:
+		return nil, rpc.NotServed(op, to.Endpoint)
+	}
+	if err := rpc.CheckToken(op, to.Endpoint, target.token, to.Token); err != nil {
+		return nil, err
+	}
+	return call.Do(ctx, target.gateway)
 }
 
 // stream receives the pieces of a response; the error of call.Piece is returned as it is.
@@ -234,6 +261,9 @@ func stream(ctx context.Context, c *grpc.ClientConn, to rpc.Address, call *rpc.I
 // WatchConnection implements rpc.ConnectionWatcher. A connection that breaks is made again at once; lost is called
 // when that is refused.
 func (s *Service) WatchConnection(server string, lost func(error)) (stop func()) {
+	if server == s.opts.Address {
+		return func() {} // lost with this process
+	}
 	c, err := s.connection(server)
 	if err != nil {
 		lost(err)

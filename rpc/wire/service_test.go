@@ -170,6 +170,41 @@ func TestFencing(t *testing.T) {
 	}
 }
 
+// Within a process there is no wire: same checks, same errors, the message itself.
+func TestOwnEndpoints(t *testing.T) {
+	s := newService(t)
+	token := core.NewToken()
+	answer := &pb.QueryMetricsResponse{}
+	_ = s.Serve("metrics", token, fakeMetrics{func(context.Context) (*pb.QueryMetricsResponse, error) { return answer, nil }})
+	_ = s.Serve("blob", core.Token{}, fakeBlobs{n: 2, size: 10})
+	got, err := s.Metrics(rpc.Address{Server: s.Address(), Endpoint: "metrics", Token: token}).QueryMetrics(t.Context(), &pb.QueryMetricsRequest{})
+	if err != nil || got != answer {
+		t.Errorf("got %p, %v, want %p", got, err, answer)
+	}
+	n := 0
+	err = s.Blob(rpc.Address{Server: s.Address(), Endpoint: "blob"}).ReadBlob(t.Context(), &pb.ReadBlobRequest{}, func(b []byte) error { n += len(b); return nil })
+	if err != nil || n != 20 {
+		t.Errorf("read %d bytes, %v", n, err)
+	}
+	for _, c := range []struct {
+		to   rpc.Address
+		want core.Kind
+	}{
+		{rpc.Address{Server: s.Address(), Endpoint: "metrics"}, core.Fenced},
+		{rpc.Address{Server: s.Address(), Endpoint: "nope"}, core.Unavailable},
+		{rpc.Address{Server: s.Address(), Endpoint: "blob"}, core.Invalid},
+	} {
+		if err := query(t, s, c.to); core.KindOf(err) != c.want {
+			t.Errorf("%s: %v", c.to.Endpoint, err)
+		}
+	}
+	s.WatchConnection(s.Address(), func(error) { t.Error("lost itself") })()
+	_ = s.Close()
+	if err := query(t, s, rpc.Address{Server: s.Address(), Endpoint: "metrics", Token: token}); core.KindOf(err) != core.Unavailable {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
 // rawCall invokes any method with any metadata, as a foreign client could.
 func rawCall(t *testing.T, address, method string, md metadata.MD, opts ...grpc.CallOption) error {
 	c, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
