@@ -7,15 +7,11 @@ import (
 	"time"
 
 	"github.com/flink-go/flink-go/core"
-	"github.com/flink-go/flink-go/graph/operator"
 )
 
 // FailureOf describes err as it is kept and shown.
 func FailureOf(err error, at time.Time) FailureInfo {
 	f := FailureInfo{Message: err.Error(), Kind: core.KindOf(err).String(), At: at.UnixMilli()}
-	if user, ok := errors.AsType[*operator.Failure](err); ok {
-		f.Stack = user.Stack
-	}
 	root := err
 	for next := errors.Unwrap(root); next != nil; next = errors.Unwrap(root) {
 		root = next

@@ -310,7 +310,11 @@ func (m *JobMaster) dropTaskManager(id core.ResourceID, cause error) {
 	if tm == nil {
 		return
 	}
-	m.log.Warn("TaskManager is gone", keyTM, id, keyCause, cause)
+	if m.pool.SlotsOn(id) > 0 {
+		m.log.Warn("TaskManager is gone", keyTM, id, keyCause, cause)
+	} else {
+		m.log.Info("TaskManager left", keyTM, id, keyCause, cause)
+	}
 	tm.gone, tm.queue = true, nil
 	delete(m.tms, id)
 	m.monitor.Forget(id)
