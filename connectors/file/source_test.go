@@ -127,7 +127,7 @@ func TestSplitsHaveEachLineOnce(t *testing.T) {
 		files[fmt.Sprintf("s/%02d.txt", i)] = line
 	}
 	dir := write(t, files)
-	for _, size := range []int64{1, 7, 100, 4096, 1 << 20} {
+	for _, size := range []int64{1, 100, 4096, 1 << 20} {
 		if size == 1 {
 			dir = write(t, map[string]string{"t": "a\n\nbb\nccc"})
 			if got := sorted(read(t, Lines(dir, SplitSize(1)), 2).Values()); strings.Join(got, ",") != ",a,bb,ccc" {

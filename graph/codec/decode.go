@@ -165,6 +165,9 @@ func (o *op) decodeSlice(src []byte, n int, at unsafe.Pointer, depth int) (int, 
 }
 
 func (o *op) decodeElems(src []byte, n int, data unsafe.Pointer, count, depth int) (int, error) {
+	if len(o.elem.ops) == 0 {
+		return n, nil // however many there are
+	}
 	for range count {
 		var err error
 		if n, err = o.elem.decode(src, n, data, depth); err != nil {

@@ -82,6 +82,9 @@ func (o *op) encodeDeep(dst []byte, at unsafe.Pointer, depth int) []byte {
 }
 
 func (o *op) encodeElems(dst []byte, data unsafe.Pointer, n, depth int) []byte {
+	if len(o.elem.ops) == 0 {
+		return dst // however many there are
+	}
 	for range n {
 		dst = o.elem.encode(dst, data, depth)
 		data = unsafe.Add(data, o.size)
