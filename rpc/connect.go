@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/flink-go/flink-go/core"
 	pb "github.com/flink-go/flink-go/rpc/proto"
@@ -17,6 +18,9 @@ type Invocation struct {
 	// Do calls the method on a gateway of this process and returns the response (nil when it is streamed).
 	Do func(ctx context.Context, gateway any) (any, error)
 }
+
+// Op is the method's own name, for errors: "SubmitJob".
+func (c *Invocation) Op() string { return c.Method[strings.LastIndexByte(c.Method, '/')+1:] }
 
 // Transport carries invocations to endpoints. What implements it gets its gateways from Connectors.
 type Transport interface {
@@ -66,18 +70,15 @@ type target struct {
 
 // unary calls a method with one response.
 func unary[G, In, Out any](ctx context.Context, t target, name string, method func(G, context.Context, *In) (*Out, error), in *In) (*Out, error) {
-	out, err := t.transport.Invoke(ctx, t.to, &Invocation{
-		Method: name,
-		In:     in,
-		NewOut: func() any { return new(Out) },
-		Do: func(ctx context.Context, gateway any) (any, error) {
-			g, ok := gateway.(G)
-			if !ok {
-				return nil, wrongGateway(t.to.Endpoint, name, gateway)
-			}
-			return method(g, ctx, in)
-		},
-	})
+	call := &Invocation{Method: name, In: in, NewOut: func() any { return new(Out) }}
+	call.Do = func(ctx context.Context, gateway any) (any, error) {
+		g, ok := gateway.(G)
+		if !ok {
+			return nil, WrongGateway(call.Op(), t.to.Endpoint, gateway)
+		}
+		return method(g, ctx, in)
+	}
+	out, err := t.transport.Invoke(ctx, t.to, call)
 	if err != nil {
 		return nil, err
 	}
@@ -89,24 +90,22 @@ type piece interface{ GetData() []byte }
 
 // streamed calls a method whose response is a sequence of bytes.
 func streamed[G, In, Out any](ctx context.Context, t target, name string, method func(G, context.Context, *In, func([]byte) error) error, in *In, chunk func([]byte) error) error {
-	_, err := t.transport.Invoke(ctx, t.to, &Invocation{
-		Method: name,
-		In:     in,
-		NewOut: func() any { return new(Out) },
-		Piece:  func(m any) error { return chunk(m.(piece).GetData()) },
-		Do: func(ctx context.Context, gateway any) (any, error) {
-			g, ok := gateway.(G)
-			if !ok {
-				return nil, wrongGateway(t.to.Endpoint, name, gateway)
-			}
-			return nil, method(g, ctx, in, chunk)
-		},
-	})
+	call := &Invocation{Method: name, In: in, NewOut: func() any { return new(Out) }}
+	call.Piece = func(m any) error { return chunk(m.(piece).GetData()) }
+	call.Do = func(ctx context.Context, gateway any) (any, error) {
+		g, ok := gateway.(G)
+		if !ok {
+			return nil, WrongGateway(call.Op(), t.to.Endpoint, gateway)
+		}
+		return nil, method(g, ctx, in, chunk)
+	}
+	_, err := t.transport.Invoke(ctx, t.to, call)
 	return err
 }
 
-func wrongGateway(endpoint, method string, gateway any) error {
-	return core.E(method, core.Invalid, endpoint, fmt.Errorf("the endpoint is a %T, which has no such method", gateway))
+// WrongGateway is the error of a call to an endpoint of another kind.
+func WrongGateway(op, endpoint string, gateway any) error {
+	return core.E(op, core.Invalid, endpoint, fmt.Errorf("the endpoint is a %T, which has no such method", gateway))
 }
 
 // The clients below are the proxies of S-203: each method is its name, nothing else.

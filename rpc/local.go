@@ -133,7 +133,7 @@ func errClosedService(name string) error {
 // Invoke implements Transport.
 func (n *localNetwork) Invoke(ctx context.Context, to Address, call *Invocation) (any, error) {
 	if ctx.Err() != nil {
-		return nil, ContextError(ctx, call.Method, to.Endpoint)
+		return nil, ContextError(ctx, call.Op(), to.Endpoint)
 	}
 	n.mu.Lock()
 	endpoints, open := n.services[to.Server]
@@ -143,24 +143,24 @@ func (n *localNetwork) Invoke(ctx context.Context, to Address, call *Invocation)
 	case !open:
 		return nil, errClosedService(to.Server)
 	case !exists:
-		return nil, NotServed(call.Method, to.Endpoint)
+		return nil, NotServed(call.Op(), to.Endpoint)
 	}
-	if err := CheckToken(call.Method, to.Endpoint, s.token, to.Token); err != nil {
+	if err := CheckToken(call.Op(), to.Endpoint, s.token, to.Token); err != nil {
 		return nil, err
 	}
 	return call.Do(ctx, s.gateway)
 }
 
 // NotServed is the error of a call to an endpoint that the server does not have: it may come, or come back.
-func NotServed(method, endpoint string) error {
-	return core.E(method, core.Unavailable, endpoint, errors.New("no such endpoint on this server"))
+func NotServed(op, endpoint string) error {
+	return core.E(op, core.Unavailable, endpoint, errors.New("no such endpoint on this server"))
 }
 
 // CheckToken compares the token that a call carries with that of the endpoint's leader session: kind Fenced when they
 // differ. The zero token accepts all.
-func CheckToken(method, endpoint string, have, got core.Token) error {
+func CheckToken(op, endpoint string, have, got core.Token) error {
 	if have.IsZero() || have == got {
 		return nil
 	}
-	return core.E(method, core.Fenced, endpoint, fmt.Errorf("the call carries fencing token %s, the endpoint has %s", got, have))
+	return core.E(op, core.Fenced, endpoint, fmt.Errorf("the call carries fencing token %s, the endpoint has %s", got, have))
 }

@@ -44,6 +44,13 @@ type ManagerConfig struct {
 // maxSlotRequests bounds how often one slot request is repeated before the slot is left alone until its next report.
 const maxSlotRequests = 3
 
+// maxBackoffShift bounds the pause after failed starts of workers, which doubles: 64 times RetryInterval. After
+// hopelessStarts in a row nobody is told any more that slots are on their way.
+const (
+	maxBackoffShift = 6
+	hopelessStarts  = 3
+)
+
 // SlotReport is what a TaskManager says about one of its slots. A zero Alloc means that it is free.
 type SlotReport struct {
 	Number  int
@@ -69,6 +76,7 @@ type Manager struct {
 	seq     int                           // of the last TaskManager or job: fixes the order of decisions
 	workers int                           // ever started: numbers their ids
 	holdOff time.Time                     // no worker is started before: starting them failed
+	failed  int                           // workers in a row that did not register
 }
 
 // ManagerEffect is what the owner of a Manager must do: one of RequestSlot, StartWorkers, ReleaseWorker, NotEnough.
@@ -170,6 +178,7 @@ func (m *Manager) Register(now time.Time, id core.ResourceID, instance core.Inst
 	if _, ours := m.pending[id]; ours {
 		managed = true
 		delete(m.pending, id)
+		m.failed = 0
 	}
 	if old := m.tms[id]; old != nil {
 		managed = managed || old.managed
@@ -182,13 +191,19 @@ func (m *Manager) Register(now time.Time, id core.ResourceID, instance core.Inst
 // Deregister removes a TaskManager that is lost or has ended, or a worker that ended before it registered.
 func (m *Manager) Deregister(now time.Time, id core.ResourceID) []ManagerEffect {
 	if _, waited := m.pending[id]; waited {
-		delete(m.pending, id)
-		m.holdOff = now.Add(m.cfg.RetryInterval) // a worker that ends at once must not be started in a loop
+		m.startFailed(now, id)
 	} else if m.tms[id] == nil {
 		return nil
 	}
 	delete(m.tms, id)
 	return m.match(now)
+}
+
+// startFailed notes that a started worker will not register. One that ends at once must not be started in a loop.
+func (m *Manager) startFailed(now time.Time, id core.ResourceID) {
+	delete(m.pending, id)
+	m.holdOff = now.Add(m.cfg.RetryInterval << min(m.failed, maxBackoffShift))
+	m.failed++
 }
 
 // Report takes what a TaskManager says about its slots. asOf is a time not later than the one of which the report
@@ -349,8 +364,7 @@ func (m *Manager) Tick(now time.Time) []ManagerEffect {
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.pending)) {
 		if !now.Before(m.pending[id]) {
-			delete(m.pending, id)
-			m.holdOff = now.Add(m.cfg.RetryInterval)
+			m.startFailed(now, id)
 			out = append(out, ReleaseWorker{id, fmt.Sprintf("it did not register within %v", m.cfg.RegistrationTimeout)})
 		}
 	}
@@ -421,7 +435,10 @@ func (m *Manager) match(now time.Time) []ManagerEffect {
 	out = append(out, m.startWorkers(now, tms, unmet)...)
 	// What workers on their way will bring is not missing.
 	coming := len(m.pending) * m.cfg.WorkerSlots
-	if unmet > 0 && now.Before(m.holdOff) {
+	switch {
+	case m.failed >= hopelessStarts:
+		coming = 0
+	case unmet > 0 && now.Before(m.holdOff):
 		coming = unmet // more will be started
 	}
 	for _, tm := range tms {

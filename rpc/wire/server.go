@@ -2,10 +2,8 @@ package wire
 
 import (
 	"context"
-	"errors"
-	"fmt"
-
 	"encoding/hex"
+	"errors"
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/rpc"
@@ -92,7 +90,7 @@ func unary[G, In, Out any](s *Service, method string, call func(G, context.Conte
 			}
 			g, ok := gateway.(G)
 			if !ok {
-				return nil, toStatus(method, wrongGateway(method, endpoint, gateway))
+				return nil, toStatus(method, rpc.WrongGateway(shortName(method), endpoint, gateway))
 			}
 			in := new(In)
 			if err := decode(in); err != nil {
@@ -120,7 +118,7 @@ func streamed[G, In, Piece any](s *Service, method string, call func(G, context.
 			}
 			g, ok := gateway.(G)
 			if !ok {
-				return toStatus(method, wrongGateway(method, endpoint, gateway))
+				return toStatus(method, rpc.WrongGateway(shortName(method), endpoint, gateway))
 			}
 			in := new(In)
 			if err := stream.RecvMsg(in); err != nil {
@@ -130,10 +128,6 @@ func streamed[G, In, Piece any](s *Service, method string, call func(G, context.
 			return toStatus(method, err)
 		},
 	}
-}
-
-func wrongGateway(method, endpoint string, gateway any) error {
-	return core.E(shortName(method), core.Invalid, endpoint, fmt.Errorf("the endpoint is a %T, which has no such method", gateway))
 }
 
 // describe puts methods into the place of those of a generated description, whose handlers know one gateway per

@@ -210,7 +210,7 @@ func (s *Service) Invoke(ctx context.Context, to rpc.Address, call *rpc.Invocati
 
 // invokeHere calls an endpoint of this process.
 func (s *Service) invokeHere(ctx context.Context, to rpc.Address, call *rpc.Invocation) (any, error) {
-	op := shortName(call.Method)
+	op := call.Op()
 	if ctx.Err() != nil {
 		return nil, rpc.ContextError(ctx, op, to.Endpoint)
 	}

@@ -41,6 +41,7 @@ type ResourceManager struct {
 	// The rest belongs to the main goroutine.
 	manager      *slots.Manager
 	tms          map[core.ResourceID]*taskManager
+	gone         map[core.ResourceID]string // why registrations ended, for those who come too late
 	tmMonitor    *rpc.Monitor[core.ResourceID]
 	jobs         map[core.JobID]*jobMaster
 	jobMonitor   *rpc.Monitor[core.JobID]
@@ -84,6 +85,7 @@ func New(cfg Config) (*ResourceManager, error) {
 		log:      cfg.Log,
 		manager:  slots.NewManager(cfg.Slots),
 		tms:      make(map[core.ResourceID]*taskManager),
+		gone:     make(map[core.ResourceID]string),
 		jobs:     make(map[core.JobID]*jobMaster),
 		stopTick: func() {},
 	}
@@ -163,7 +165,7 @@ func (rm *ResourceManager) requestSlot(e slots.RequestSlot) {
 		rm.apply(rm.manager.Requested(time.Now(), e.Slot, e.Alloc, err))
 	}
 	tm, job := rm.tms[e.Slot.Resource], rm.jobs[e.Job]
-	if tm == nil || job == nil { // the manager knows both; what it does not know yet, it is about to be told
+	if tm == nil || job == nil { // the answer must not come before the effects that follow this one
 		rm.endpoint.Run(func() {
 			answered(struct{}{}, core.E("request slot", core.Unavailable, e.Slot.String(), errors.New("not registered any more")))
 		})
@@ -231,6 +233,7 @@ func (rm *ResourceManager) RegisterTaskExecutor(ctx context.Context, in *pb.Regi
 			heard:     time.Now(),
 		}
 		again := rm.tms[id] != nil
+		delete(rm.gone, id)
 		rm.tms[id] = tm
 		rm.tmMonitor.Watch(id, rm.heartbeat(tm))
 		rm.tmMonitor.WatchConnection(id, rm.cfg.Service, in.GetRpcAddress())
@@ -250,6 +253,7 @@ const (
 	maxNameLength  = 512
 	maxSlotsPerTM  = 1 << 16
 	maxRequirement = 1 << 20
+	maxGone        = 1024 // ended registrations whose cause is remembered
 )
 
 func checkRegistration(in *pb.RegisterTaskExecutorRequest) error {
@@ -324,7 +328,11 @@ func (rm *ResourceManager) SendSlotReport(ctx context.Context, in *pb.SendSlotRe
 func (rm *ResourceManager) registered(op, id string, instance []byte) (*taskManager, error) {
 	tm := rm.tms[core.ResourceID(id)]
 	if tm == nil || string(tm.instance.Bytes()) != string(instance) {
-		return nil, core.E(op, core.NotFound, clip(id), errors.New("this registration does not exist any more"))
+		err := errors.New("this registration does not exist any more")
+		if why := rm.gone[core.ResourceID(id)]; tm == nil && why != "" {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
+		return nil, core.E(op, core.NotFound, clip(id), err)
 	}
 	return tm, nil
 }
@@ -362,6 +370,10 @@ func (rm *ResourceManager) dropTaskManager(id core.ResourceID, cause string, tel
 	}
 	rm.log.Info("TaskExecutor is not registered any more", "taskmanager", id, "cause", cause)
 	rm.forgetTaskManager(id)
+	if len(rm.gone) >= maxGone {
+		clear(rm.gone)
+	}
+	rm.gone[id] = cause
 	rm.apply(rm.manager.Deregister(time.Now(), id))
 	if !tell {
 		return
