@@ -129,7 +129,9 @@ func Of(name string, parallelism int, events int64, res *job.Result) (*Line, err
 	}
 	l.Checksum = fmt.Sprintf("%016x", sum)
 	l.Seconds = time.Duration(end - begin).Seconds()
-	l.EventsPerS = float64(events) / l.Seconds
+	if l.Seconds > 0 {
+		l.EventsPerS = float64(events) / l.Seconds
+	}
 	if l.Count > 0 {
 		l.FirstResult = number(firstResult)
 	}
