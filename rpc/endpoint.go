@@ -100,6 +100,9 @@ func (e *Endpoint) loop() {
 			}
 		}
 		clear(batch)
+		if cap(batch) > maxWaitingCalls {
+			batch = nil // after a flood
+		}
 	}
 }
 

@@ -138,6 +138,19 @@ func TestUnfinishedFilesAreRemoved(t *testing.T) {
 	}
 }
 
+// P-7: storing a blob again heals it.
+func TestDamagedBlobIsReplaced(t *testing.T) {
+	s := newStore(t)
+	key := put(t, s, []byte("program"))
+	if err := os.WriteFile(s.Path(key), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, []byte("program"))
+	if got, err := os.ReadFile(s.Path(key)); err != nil || string(got) != "program" {
+		t.Errorf("content %q, %v", got, err)
+	}
+}
+
 // The same blob from several senders at once is stored once, and whole.
 func TestConcurrentPuts(t *testing.T) {
 	s := newStore(t)

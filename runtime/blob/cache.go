@@ -75,7 +75,7 @@ func result(path string, err error) (string, error) {
 }
 
 func fetchFile(ctx context.Context, gateway rpc.BlobGateway, key core.BlobKey, path string) error {
-	if intact(path, key) {
+	if intact(path, key, 0o500) {
 		return nil
 	}
 	fail := func(kind core.Kind, err error) error { return core.E("fetch blob", kind, key.String(), err) }
@@ -115,15 +115,15 @@ func fetchFile(ctx context.Context, gateway rpc.BlobGateway, key core.BlobKey, p
 	return nil
 }
 
-// intact tells whether a file is what its key says, and nobody else's to change.
-func intact(path string, key core.BlobKey) bool {
+// intact tells whether a file is what its key says, and has the mode that it was given.
+func intact(path string, key core.BlobKey, mode fs.FileMode) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.Close() }() // only read
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o500 {
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != mode {
 		return false
 	}
 	hash := sha256.New()

@@ -68,8 +68,8 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (core.BlobKey
 		return fail(err)
 	}
 	hash.Sum(key[:0])
-	if s.Has(key) {
-		return key, n, nil
+	if intact(s.Path(key), key, 0o600) {
+		return key, n, nil // and one that was damaged is replaced
 	}
 	if err := s.commit(tmp, key); err != nil {
 		return fail(err)

@@ -68,7 +68,7 @@ type jobMaster struct {
 	notEnough bool // slots that it needs are not to be had
 }
 
-// New starts a ResourceManager and serves it.
+// New starts a ResourceManager and serves it. The driver belongs to it from now on.
 func New(cfg Config) (*ResourceManager, error) {
 	if cfg.Driver == nil {
 		cfg.Driver = driver.Standalone{}
@@ -99,7 +99,7 @@ func New(cfg Config) (*ResourceManager, error) {
 		endpoint.Run(func() { rm.workerExited(id, cause) })
 	})
 	if err := cfg.Service.Serve(EndpointName, cfg.Token, rm); err != nil {
-		return nil, errors.Join(fmt.Errorf("start resource manager: %w", err), endpoint.Close())
+		return nil, errors.Join(fmt.Errorf("start resource manager: %w", err), cfg.Driver.Close(), endpoint.Close())
 	}
 	endpoint.Run(rm.tick)
 	return rm, nil
