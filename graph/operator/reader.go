@@ -47,9 +47,6 @@ func (r *reader[T]) Watermark() int64 { return r.valve.now }
 func (r *reader[T]) Read(m *Message) error {
 	switch m.Kind {
 	case frame.Data:
-		if r.valve.wake(m.Channel) {
-			r.node.Watermark(r.valve.now)
-		}
 		switch d := m.Data.(type) {
 		case *Batch[T]:
 			r.batch(m.Channel, d)
@@ -79,11 +76,11 @@ func (r *reader[T]) Read(m *Message) error {
 func (r *reader[T]) batch(c int32, b *Batch[T]) {
 	at := 0
 	for _, m := range b.Marks {
-		r.run(b, at, m.At)
+		r.run(c, b, at, m.At)
 		at = m.At
 		r.mark(c, m.Time)
 	}
-	r.run(b, at, len(b.Records))
+	r.run(c, b, at, len(b.Records))
 	n := int64(len(b.Records))
 	r.records.Add(n)
 	r.bytes.Add(n * int64(r.size))
@@ -91,7 +88,11 @@ func (r *reader[T]) batch(c int32, b *Batch[T]) {
 }
 
 // run delivers the records [from, to) of b.
-func (r *reader[T]) run(b *Batch[T], from, to int) {
+func (r *reader[T]) run(c int32, b *Batch[T], from, to int) {
+	if from == to {
+		return
+	}
+	r.wake(c)
 	node := r.node
 	if records := b.Records[from:to]; len(b.Times) == 0 {
 		for i := range records {
@@ -114,10 +115,16 @@ func (r *reader[T]) frame(c int32, f *Frame) error {
 	p, marks := p[:len(p)-tail], p[len(p)-tail:]
 	next := nextMark(marks)
 	node, times := r.node, h.Flags&frame.Timestamps != 0
+	if h.Records > 0 && next > 0 {
+		r.wake(c)
+	}
 	for i := range h.Records {
-		for i == next {
-			marks = r.markAt(c, marks)
-			next = nextMark(marks)
+		if i == next {
+			for i == next {
+				marks = r.markAt(c, marks)
+				next = nextMark(marks)
+			}
+			r.wake(c)
 		}
 		ts := NoTimestamp
 		if times {
@@ -143,6 +150,13 @@ func (r *reader[T]) frame(c int32, f *Frame) error {
 	r.bytes.Add(int64(frame.HeaderSize + h.Length))
 	f.Home.Release(f, !r.aliases)
 	return nil
+}
+
+// wake ends the rest of a channel that has records.
+func (r *reader[T]) wake(c int32) {
+	if r.valve.wake(c) {
+		r.node.Watermark(r.valve.now)
+	}
 }
 
 // nextMark is the number of records before the first of marks.
