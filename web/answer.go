@@ -101,13 +101,12 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	code := http.StatusInternalServerError
 	text := err.Error()
-	switch e := err.(type) { // these are made here and never wrapped
-	case *statusError:
+	if e, ok := errors.AsType[*statusError](err); ok {
 		code = e.status
-	case *notAllowed:
+	} else if e, ok := errors.AsType[*notAllowed](err); ok {
 		code = http.StatusMethodNotAllowed
 		w.Header().Set("Allow", strings.Join(e.allowed, ", "))
-	default:
+	} else {
 		code = statusOf(core.KindOf(err))
 		switch {
 		case isTooLarge(err):

@@ -4,8 +4,19 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
+
+// canConfine tries on a thread of its own, which ends with it.
+func canConfine() error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- confineThread()
+	}()
+	return <-done
+}
 
 // tryToWrite is 0 if no file can be written: the exit code 7 tells that one could.
 func tryToWrite() int {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -95,7 +96,7 @@ func taskMetrics(a *scheduler.ArchivedAttempt, now int64) *metricSet {
 
 // none turns 404 into the empty list that Flink answers for metrics of what does not exist.
 func none(err error) (any, error) {
-	if e, ok := err.(*statusError); ok && e.status == http.StatusNotFound {
+	if e, ok := errors.AsType[*statusError](err); ok && e.status == http.StatusNotFound {
 		return []rest.Metric{}, nil
 	}
 	return nil, err

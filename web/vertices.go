@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/flink-go/flink-go/api/rest"
@@ -151,7 +152,8 @@ func (s *Server) attemptAccumulators(ctx context.Context, q *query) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return rest.SubtaskAccumulators{Subtask: i, Attempt: a.Attempt, Endpoint: endpointOf(a), User: accumulators(a.Accumulators)}, nil
+	id := fmt.Sprintf("%s_%d_%d", q.params["vertexid"], i, a.Attempt)
+	return rest.AttemptAccumulators{ID: id, Subtask: i, Attempt: a.Attempt, User: accumulators(a.Accumulators)}, nil
 }
 
 // Flink's thresholds of a subtask's share of time.

@@ -104,6 +104,14 @@ type SubtaskAccumulators struct {
 	User     []Accumulator `json:"user-accumulators"`
 }
 
+// AttemptAccumulators is GET /jobs/:jobid/vertices/:vertexid/subtasks/:subtaskindex/attempts/:attempt/accumulators.
+type AttemptAccumulators struct {
+	ID      string        `json:"id"`
+	Subtask int           `json:"subtask"`
+	Attempt int           `json:"attempt"`
+	User    []Accumulator `json:"user-accumulators"`
+}
+
 // Backpressure is GET /jobs/:jobid/vertices/:vertexid/backpressure.
 type Backpressure struct {
 	Status       string                `json:"status"` // "ok"; "deprecated": no sample yet
