@@ -213,5 +213,10 @@ func parseSplit(s stream.Split) ([]part, error) {
 	if err := json.Unmarshal(s.Data, &parts); err != nil {
 		return nil, fmt.Errorf("decode split %s: %w", s.ID, err)
 	}
+	for _, p := range parts {
+		if p.From < 0 || p.To < p.From || p.Size < p.To {
+			return nil, fmt.Errorf("decode split %s: bytes %d to %d of %d of %s", s.ID, p.From, p.To, p.Size, p.Path)
+		}
+	}
 	return parts, nil
 }
