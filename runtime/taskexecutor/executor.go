@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flink-go/flink-go/core"
@@ -40,6 +41,8 @@ type TaskExecutor struct {
 	stopExpiry func()
 	closing    bool
 	goodbye    bool // the other components were told
+
+	metrics atomic.Pointer[[]*pb.Metric] // of all workers, as they reported last
 
 	done     chan struct{} // closed when the TaskExecutor ended by itself
 	doneOnce sync.Once

@@ -459,6 +459,9 @@ func TestHeartbeatAndEvents(t *testing.T) {
 		if len(beat.GetTasks()) != 1 || beat.GetTasks()[0].GetIo().GetRecordsIn() != 42 || len(beat.GetAllocations()) != 1 {
 			t.Errorf("heartbeat %v", beat)
 		}
+		if m := b.te.Metrics(); len(m) != 1 || m[0].GetName() != "lag" {
+			t.Errorf("metrics %v", m)
+		}
 		_, err := b.gateway.DeliverOperatorEvents(t.Context(), &pb.DeliverOperatorEventsRequest{
 			JobId: b.job.Bytes(), JobMasterToken: b.jmToken.Bytes(),
 			Events: []*pb.OperatorEvent{{Attempt: b.attempt(0, 0), Payload: []byte("split")}, {Attempt: b.attempt(0, 9), Payload: []byte("late")}},

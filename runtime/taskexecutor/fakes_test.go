@@ -246,7 +246,7 @@ func (w *fakeWorker) Deliver(events []*pb.OperatorEvent) {
 func (w *fakeWorker) Report(context.Context) (*pb.WorkerReport, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &pb.WorkerReport{}
+	r := &pb.WorkerReport{Metrics: &pb.MetricDump{Metrics: []*pb.Metric{{Name: "lag"}}}}
 	for _, id := range w.deployed {
 		r.Tasks = append(r.Tasks, &pb.TaskReport{Attempt: id, State: "RUNNING", Io: &pb.IOMetrics{RecordsIn: 42}})
 	}

@@ -23,6 +23,8 @@ type workerEntry struct {
 	job    *job
 	number int
 	worker Worker
+
+	metrics []*pb.Metric // of the last report; main goroutine only
 }
 
 func (w *workerEntry) TaskState(s *pb.TaskState) { w.t.ep.Run(func() { w.t.taskState(w, s) }) }
@@ -222,6 +224,7 @@ func (t *TaskExecutor) workerExited(w *workerEntry, cause *pb.ErrorInfo) {
 		return
 	}
 	delete(t.running, w)
+	t.publish()
 	j := w.job
 	if cause != nil {
 		t.log.Warn("worker ended", keyJob, j.id, "worker", w.number, keyCause, cause.GetMessage())
@@ -384,6 +387,11 @@ func (t *TaskExecutor) DeliverOperatorEvents(ctx context.Context, in *pb.Deliver
 
 // reported keeps the counters of a worker's report for the attempts that are still there.
 func (t *TaskExecutor) reported(j *job, w *workerEntry, r *pb.WorkerReport) {
+	if r == nil {
+		return
+	}
+	w.metrics = r.GetMetrics().GetMetrics()
+	t.publish()
 	for _, task := range r.GetTasks() {
 		id, err := worker.AttemptFromProto(task.GetAttempt())
 		if err != nil {
@@ -393,6 +401,23 @@ func (t *TaskExecutor) reported(j *job, w *workerEntry, r *pb.WorkerReport) {
 			a.report = task
 		}
 	}
+}
+
+// publish makes the metrics of all workers known to Metrics.
+func (t *TaskExecutor) publish() {
+	var all []*pb.Metric
+	for w := range t.running {
+		all = append(all, w.metrics...)
+	}
+	t.metrics.Store(&all)
+}
+
+// Metrics returns what the workers reported last with their heartbeats. Any goroutine; the result is read-only.
+func (t *TaskExecutor) Metrics() []*pb.Metric {
+	if all := t.metrics.Load(); all != nil {
+		return *all
+	}
+	return nil
 }
 
 // vertexIDs reads the ids of the vertices from the JSON of a JobGraph.

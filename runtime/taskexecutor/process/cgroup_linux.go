@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // cgroups makes a memory cgroup for each worker, below the one of this process, where the kernel lets us: version 1,
@@ -35,22 +37,7 @@ func findCgroups(log *slog.Logger) *cgroups {
 	if err != nil {
 		return nil
 	}
-	var places []cgroups
-	for line := range strings.Lines(string(b)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		switch {
-		case parts[0] == "0" && parts[1] == "":
-			places = append(places, cgroups{filepath.Join(cgroupRoot, parts[2]), true, log})
-		case strings.Contains(","+parts[1]+",", ",memory,"):
-			// A container may see its own group as the root.
-			places = append(places, cgroups{filepath.Join(cgroupRoot, "memory", parts[2]), false, log},
-				cgroups{filepath.Join(cgroupRoot, "memory"), false, log})
-		}
-	}
-	for _, p := range places {
+	for _, p := range places(string(b), log) {
 		if err := p.try(); err != nil {
 			log.Debug("no cgroups for workers", "dir", p.dir, "cause", err)
 			continue
@@ -59,6 +46,26 @@ func findCgroups(log *slog.Logger) *cgroups {
 		return &p
 	}
 	return nil
+}
+
+// places reads /proc/self/cgroup: where the memory cgroup of this process is.
+func places(table string, log *slog.Logger) []cgroups {
+	var list []cgroups
+	for line := range strings.Lines(table) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		switch {
+		case parts[0] == "0" && parts[1] == "":
+			list = append(list, cgroups{filepath.Join(cgroupRoot, parts[2]), true, log})
+		case strings.Contains(","+parts[1]+",", ",memory,"):
+			// A container may see its own group as the root.
+			list = append(list, cgroups{filepath.Join(cgroupRoot, "memory", parts[2]), false, log},
+				cgroups{filepath.Join(cgroupRoot, "memory"), false, log})
+		}
+	}
+	return list
 }
 
 func (p *cgroups) try() error {
@@ -138,12 +145,45 @@ func (g *cgroup) remove() {
 	if g == nil {
 		return
 	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	var err error
-	for range 20 {
+	for range 40 {
 		if err = os.Remove(g.dir); err == nil || errors.Is(err, os.ErrNotExist) {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		<-tick.C
 	}
 	g.log.Warn("removing the cgroup of a worker", "dir", g.dir, "cause", err)
+}
+
+// machineMemory returns how much memory this process and its children may have: what the machine has, or what the
+// cgroup of this process is limited to; 0 if that is not known.
+func machineMemory() int64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	total := int64(uint64(info.Totalram) * uint64(info.Unit))
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return total
+	}
+	for _, p := range places(string(b), nil) {
+		file := "memory.limit_in_bytes"
+		if p.v2 {
+			file = "memory.max"
+		}
+		// Limits of the groups above hold too.
+		for dir := p.dir; strings.HasPrefix(dir, cgroupRoot); dir = filepath.Dir(dir) {
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			if err != nil {
+				continue
+			}
+			if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit > 0 {
+				total = min(total, limit)
+			}
+		}
+	}
+	return total
 }

@@ -200,7 +200,7 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 	if err != nil {
 		return nil, fmt.Errorf("running the program: %w", err)
 	}
-	limitProcess(cmd.Process.Pid, c.l.log)
+	limitProcess(cmd.Process.Pid, group, memory, c.l.log)
 	group.add(cmd.Process.Pid)
 	c.l.log.Info("worker started", "job", c.spec.Job, "worker", c.spec.Number, "pid", cmd.Process.Pid, "took", time.Since(start))
 	_ = c.theirs.Close()
@@ -301,10 +301,15 @@ func (c *child) processors() int {
 	return min(max(want, 2), runtime.NumCPU())
 }
 
+// memoryLimit is a worker's share of the memory. Without a configured one a worker may have most of what the machine
+// has: enough is left for the TaskManager to say what happened.
 func (c *child) memoryLimit() int64 {
 	per := c.l.cfg.MemoryPerSlot
 	if per == 0 {
 		per = c.spec.Profile.MemoryBytes
+	}
+	if per == 0 {
+		return c.l.machine / 10 * 9
 	}
 	return per * int64(c.spec.Slots)
 }
@@ -512,7 +517,7 @@ func exitCause(job core.JobID, state *os.ProcessState, stderr string, ready, oom
 	info := errorInfo(core.E("worker of job", core.UserCode, job.String(), errors.New(what)))
 	info.Type = "worker exit"
 	if stderr != "" {
-		info.Stack = "end of the worker's standard error:\n" + stderr
+		info.Stack = "from the worker's standard error:\n" + stderr
 	}
 	return info
 }

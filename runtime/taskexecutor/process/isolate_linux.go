@@ -26,12 +26,22 @@ func socketPair() ([2]int, error) {
 	return unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 }
 
-// limitProcess sets the limits of a process that has just begun.
-func limitProcess(pid int, log *slog.Logger) {
+// limitProcess sets the limits of a process that has just begun: no core file, and where it has no cgroup a bound on
+// its writable memory. The bound is wider than the worker's memory: the Go runtime maps more than it uses.
+func limitProcess(pid int, group *cgroup, memory int64, log *slog.Logger) {
 	if err := unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil {
 		log.Debug("limiting the core file of a worker", "pid", pid, "cause", err)
 	}
+	if group != nil || memory <= 0 {
+		return
+	}
+	bound := uint64(memory + max(memory/4, mappedSlack))
+	if err := unix.Prlimit(pid, unix.RLIMIT_DATA, &unix.Rlimit{Cur: bound, Max: bound}, nil); err != nil {
+		log.Warn("limiting the memory of a worker", "pid", pid, "cause", err)
+	}
 }
+
+const mappedSlack = 256 << 20
 
 // killGroup kills a process and all that it started, unless they left its process group.
 func killGroup(pid int) {

@@ -25,7 +25,9 @@ func socketPair() ([2]int, error) {
 	return fds, err
 }
 
-func limitProcess(int, *slog.Logger) {}
+func limitProcess(int, *cgroup, int64, *slog.Logger) {}
+
+func machineMemory() int64 { return 0 }
 
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 

@@ -26,7 +26,8 @@ type Config struct {
 	LogLimit int64
 	// Env names the variables of this process that workers may see, besides a few harmless ones.
 	Env []string
-	// MemoryPerSlot bounds a worker's memory together with its number of slots; 0: the slot's profile decides.
+	// MemoryPerSlot bounds a worker's memory together with its number of slots; 0: the slot's profile decides, and if
+	// that says nothing either, most of the machine's memory is the bound.
 	MemoryPerSlot int64
 	// SlotsTotal is the number of slots of the TaskManager, for a worker's share of the processors; 0: not shared.
 	SlotsTotal int
@@ -45,6 +46,7 @@ type Launcher struct {
 	cancel  context.CancelFunc
 	spawner *spawner
 	cgroups *cgroups
+	machine int64 // bytes of memory that there are
 
 	mu       sync.Mutex
 	closed   bool
@@ -88,6 +90,7 @@ func New(cfg Config) (*Launcher, error) {
 		cancel:  cancel,
 		spawner: newSpawner(),
 		cgroups: findCgroups(cfg.Log),
+		machine: machineMemory(),
 	}, nil
 }
 

@@ -270,6 +270,11 @@ func TestR26_CauseOfAnExit(t *testing.T) {
 			f := newFixture(t, nil)
 			r := newRecorder()
 			w := f.start(t, r, tc.args...)
+			if tc.args[0] == "exit" { // let it be ready first
+				if _, err := w.Report(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
 			w.Deploy(&pb.SubmitTasksRequest{})
 			cause := r.wait(t)
 			for _, want := range tc.want {
@@ -553,19 +558,32 @@ func TestR19_ParentDies(t *testing.T) {
 	}
 }
 
-// a worker that is over its memory is killed alone, and the cause names the limit.
+// a worker that is over its memory ends alone, and the cause names the reason.
 func TestR27_OutOfMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("fills 64 MiB")
+		t.Skip("fills memory")
 	}
-	f := newFixture(t, func(c *Config) { c.MemoryPerSlot = 64 << 20 })
-	if f.cgroups == nil {
-		t.Skip("no cgroup can be made here")
-	}
-	r := newRecorder()
-	w := f.start(t, r, "memory")
-	w.Deploy(&pb.SubmitTasksRequest{})
-	if cause := r.wait(t); !strings.Contains(cause.GetMessage(), "out of memory: it was killed at its limit of 64 MiB") {
-		t.Errorf("cause %v", cause)
-	}
+	t.Run("cgroup", func(t *testing.T) {
+		f := newFixture(t, func(c *Config) { c.MemoryPerSlot = 64 << 20 })
+		if f.cgroups == nil {
+			t.Skip("no cgroup can be made here")
+		}
+		r := newRecorder()
+		f.start(t, r, "memory").Deploy(&pb.SubmitTasksRequest{})
+		if cause := r.wait(t); !strings.Contains(cause.GetMessage(), "out of memory: it was killed at its limit of 64 MiB") {
+			t.Errorf("cause %v", cause)
+		}
+	})
+	t.Run("rlimit", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("workers are limited on Linux only")
+		}
+		f := newFixture(t, func(c *Config) { c.MemoryPerSlot = 64 << 20 })
+		f.cgroups = nil
+		r := newRecorder()
+		f.start(t, r, "memory").Deploy(&pb.SubmitTasksRequest{})
+		if cause := r.wait(t); !strings.Contains(cause.GetMessage(), "out of memory") {
+			t.Errorf("cause %v", cause)
+		}
+	})
 }

@@ -10,12 +10,9 @@ import (
 // rotatedSuffix is added to the name of the one older file that is kept.
 const rotatedSuffix = ".1"
 
-// tailSize is how much of the end of a stream is kept in memory for the cause of a failure.
+// tailSize is how much of the end of a stream is kept in memory for the cause of a failure, and how much after a mark
+// of a fatal error: a dying Go process says first what happened and where, and lists other goroutines afterwards.
 const tailSize = 8 << 10
-
-// headSize is how much of the stream after the last mark of a fatal error is kept: a dying Go process says what
-// happened first and lists goroutines afterwards.
-const headSize = 4 << 10
 
 // stream carries one output stream of a worker into a file of bounded size. The worker writes into a pipe, so that it
 // cannot fill the disk.
@@ -24,15 +21,14 @@ type stream struct {
 	path  string
 	limit int64
 
-	file    *os.File
-	size    int64
-	lost    error // why writing was given up
-	once    sync.Once
-	mu      sync.Mutex
-	last    []byte // at most 2*tailSize
-	dropped int64  // bytes before last
-	fatal   []byte // what followed the first mark of a fatal error
-	found   bool
+	file  *os.File
+	size  int64
+	lost  error // why writing was given up
+	once  sync.Once
+	mu    sync.Mutex
+	last  []byte // at most 2*tailSize
+	fatal []byte // what followed the first mark of a fatal error
+	found bool
 }
 
 func newStream(path string, limit int64) (*stream, error) {
@@ -73,7 +69,6 @@ func (s *stream) take(b []byte) {
 	s.last = append(s.last, b...)
 	s.keepFatal(b)
 	if over := len(s.last) - tailSize; over > tailSize {
-		s.dropped += int64(over)
 		s.last = append(s.last[:0], s.last[over:]...)
 	}
 	s.mu.Unlock()
@@ -103,7 +98,7 @@ func (s *stream) keepFatal(b []byte) {
 		s.found = true
 		b = s.last[i:]
 	}
-	if room := headSize - len(s.fatal); room > 0 {
+	if room := tailSize - len(s.fatal); room > 0 {
 		s.fatal = append(s.fatal, b[:min(room, len(b))]...)
 	}
 }
@@ -127,19 +122,14 @@ func (s *stream) rotate() {
 	s.size = int64(n)
 }
 
-// tail returns the end of the stream, and the beginning of a fatal error's text when the end does not show it.
+// tail returns the end of the stream, or what follows the first mark of a fatal error.
 func (s *stream) tail() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last := s.last
-	if len(last) > tailSize {
-		last = last[len(last)-tailSize:]
+	if s.found {
+		return string(s.fatal)
 	}
-	text := string(last)
-	if at, _ := fatalIndex(text); s.found && at < 0 {
-		text = string(s.fatal) + "\n...\n" + text
-	}
-	return text
+	return string(s.last[max(0, len(s.last)-tailSize):])
 }
 
 // abandon ends copy although somebody holds the other end.
