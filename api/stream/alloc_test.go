@@ -6,6 +6,7 @@ import (
 
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/codec"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
@@ -159,6 +160,34 @@ func TestPartitionersDoNotAllocatePerRecord(t *testing.T) {
 				t.Errorf("%v allocations per record", n)
 			}
 		})
+	}
+}
+
+// The producer's choice of a subtask must be the consumer's choice of its key groups, for any number of them.
+func TestKeysGoToTheSubtaskThatOwnsThem(t *testing.T) {
+	hash, err := codec.HashFor[uint64]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := stream.NewEnv("keys", nil)
+	stream.Discard(stream.KeyBy(from[uint64](env), func(v uint64) uint64 { return v }).Stream())
+	sg, err := env.StreamGraph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, maxParallelism := range []int{1, 7, 100, 128, 32768} {
+		for _, p := range []int{1, 2, 3, 7, 100} {
+			if p > maxParallelism {
+				continue
+			}
+			choose := sg.Nodes[1].Inputs[0].Partition.(operator.Partition[uint64])(p, maxParallelism)
+			for v := range uint64(1000) {
+				i, group := choose(&v), core.KeyGroup(hash(&v), maxParallelism)
+				if own := core.KeyGroupsOf(i, maxParallelism, p); group < own.From || group >= own.To {
+					t.Fatalf("key %d of group %d of %d goes to subtask %d of %d, which owns %v", v, group, maxParallelism, i, p, own)
+				}
+			}
+		}
 	}
 }
 

@@ -79,10 +79,10 @@ func (c *RuntimeContext) enter() { *c.op.Active = c.op.Index }
 
 // fail ends the attempt with an error of the operator's user code and does not return.
 func (c *RuntimeContext) fail(err error) {
-	c.op.Task.Fail(&operator.Failure{Operator: c.op.Name, Err: err})
+	c.op.Task.Fail(core.E("", core.UserCode, "", &operator.Failure{Operator: c.op.Name, Err: err}))
 }
 
 // failed wraps an error of the operator's user code where it can be returned.
 func (c *RuntimeContext) failed(doing string, err error) error {
-	return &operator.Failure{Operator: c.op.Name, Err: fmt.Errorf("%s: %w", doing, err)}
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: c.op.Name, Err: fmt.Errorf("%s: %w", doing, err)})
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
@@ -39,6 +40,14 @@ func newKeyed[T any, K comparable](s *Stream[T], key func(*T) K) *Keyed[K, T] {
 	}
 	partition := operator.Partition[T](func(parallelism, maxParallelism int) func(*T) int {
 		var k K // one per producer: a local one of the selector would be an allocation per record
+		if maxParallelism&(maxParallelism-1) == 0 {
+			// A division would be half of the selector's time; the number of key groups is nearly always a power of 2.
+			shift := bits.TrailingZeros(uint(maxParallelism))
+			return func(v *T) int {
+				k = key(v)
+				return core.KeyGroup(hash(&k), maxParallelism) * parallelism >> shift
+			}
+		}
 		return func(v *T) int {
 			k = key(v)
 			return core.SubtaskOfKeyGroup(core.KeyGroup(hash(&k), maxParallelism), maxParallelism, parallelism)
