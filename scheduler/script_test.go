@@ -14,10 +14,10 @@ import (
 	"github.com/flink-go/flink-go/slots"
 )
 
-// TestScripts runs testdata/*.txt. A script tells a job's story: `job` makes it, events follow, and the answer to
+// TestScripts runs testdata/jobs/*.txt. A script tells a job's story: `job` makes it, events follow, and the answer to
 // each is what is to be done. Time stands still but for `tick`.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/jobs", func(t *testing.T, path string) {
 		s := &script{now: time.UnixMilli(1_000_000)}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			return s.run(t, d)
