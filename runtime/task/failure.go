@@ -3,10 +3,14 @@ package task
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
@@ -30,20 +34,72 @@ func (t *Task) panicked(p any) error {
 	if !ok {
 		err = fmt.Errorf("%v", p)
 	}
-	name := t.vertex.Name
-	if len(t.nodes) == 1 && t.nodes[0] != nil {
-		name = t.nodes[0].stream.Name
+	stack := panicStack()
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: t.operatorOnStack(stack), Err: fmt.Errorf("panic: %w", err), Stack: userStack(stack)})
+}
+
+// operatorOnStack names the innermost operator among the functions of a stack, innermost first; the task if that is
+// not certain. The calls of a chain nest as its operators do, so each step goes from an operator to one behind it
+// whose type has the function. This costs a running task nothing.
+func (t *Task) operatorOnStack(stack []runtime.Frame) string {
+	var at *node
+	for _, f := range slices.Backward(stack) {
+		dot := strings.LastIndexByte(f.Function, '.')
+		if dot < 0 || !slices.Contains([]string{"Record", "Watermark", "Idle", "End", "Poll", "HandleEvent", "Open", "Close"}, f.Function[dot+1:]) {
+			continue
+		}
+		var next []*node
+		for _, n := range t.nodes {
+			if n != nil && (at == nil || n.reads(at)) && n.has(f.Function[:dot]) {
+				next = append(next, n)
+			}
+		}
+		switch {
+		case len(next) == 1, len(next) > 1 && at == nil: // of several the head: records enter the chain there
+			at = next[0]
+		case len(next) > 1:
+			return t.vertex.Name
+		}
 	}
-	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: fmt.Errorf("panic: %w", err), Stack: userStack()})
+	if at == nil {
+		return t.vertex.Name
+	}
+	return at.stream.Name
+}
+
+// reads tells whether an output of up leads to n.
+func (n *node) reads(up *node) bool {
+	return slices.ContainsFunc(n.stream.Inputs, func(e graph.StreamEdge) bool { return e.Source == up.stream })
+}
+
+// has tells whether a method's receiver, as functions are named, is of one of the types of the operator.
+func (n *node) has(receiver string) bool {
+	for _, part := range append([]any{n.instance.Source, n.instance.Lifecycle}, n.instance.Inputs...) {
+		typ := reflect.TypeOf(part)
+		if typ == nil {
+			continue
+		}
+		format := "%s.%s"
+		if typ.Kind() == reflect.Pointer {
+			typ, format = typ.Elem(), "%s.(*%s)"
+		}
+		name, _, generic := strings.Cut(typ.Name(), "[")
+		if generic {
+			name += "[...]"
+		}
+		if receiver == fmt.Sprintf(format, typ.PkgPath(), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // engine lists the packages that are below user code on a task's stack.
 var engine = [...]string{"runtime/task.", "graph/operator.", "runtime/network.", "api/stream."}
 
-// userStack is the stack of the panic that is being handled: from the innermost function of the program down to
-// where the engine called it.
-func userStack() string {
-	var pcs [128]uintptr
+// panicStack is the stack of the panic that is being handled, the innermost function first.
+func panicStack() []runtime.Frame {
+	var pcs [256]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	var all []runtime.Frame
 	for {
@@ -54,12 +110,17 @@ func userStack() string {
 			all = append(all, f)
 		}
 		if !more {
-			break
+			return all
 		}
 	}
+}
+
+// userStack prints a stack from the innermost function of the program down to where the engine called it.
+func userStack(all []runtime.Frame) string {
 	// Skip what the runtime and the standard library add on top, but keep everything if nothing else is there.
 	first := 0
-	for first < len(all) && standard(all[first].Function) {
+	info, _ := debug.ReadBuildInfo()
+	for first < len(all) && !program(all[first].Function, info) {
 		first++
 	}
 	if first == len(all) {
@@ -76,12 +137,17 @@ func userStack() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// standard tells whether a function is of the standard library: the first element of its import path has no dot,
-// and is not that of a program's own main package.
-func standard(function string) bool {
-	first, _, _ := strings.Cut(function, "/")
-	path, _, _ := strings.Cut(first, ".")
-	return path == first && strings.Contains(function, "/") || path != "main" && !strings.Contains(function, "/")
+// program tells whether a function is of the program or of a module that it uses, and not of the standard library.
+// Its import path alone does not say: a module may be called anything.
+func program(function string, info *debug.BuildInfo) bool {
+	if strings.HasPrefix(function, "main.") || info == nil {
+		return true
+	}
+	of := func(module string) bool {
+		rest, ok := strings.CutPrefix(function, module)
+		return ok && module != "" && rest != "" && (rest[0] == '/' || rest[0] == '.' || rest[0] == '_')
+	}
+	return of(info.Main.Path) || slices.ContainsFunc(info.Deps, func(m *debug.Module) bool { return of(m.Path) })
 }
 
 func ofEngine(function string) bool {

@@ -19,6 +19,7 @@ import (
 type plan struct {
 	t       testing.TB
 	segment int
+	attempt int
 	job     *graph.JobGraph
 	c       map[core.VertexID]*graph.Chain
 }
@@ -159,7 +160,7 @@ func (p *plan) deploy(c *cluster, at place) *run {
 		var loc network.VertexLocation
 		for s := range v.Parallelism {
 			loc.Worker = append(loc.Worker, int32(at(i, s)))
-			loc.Attempt = append(loc.Attempt, 0)
+			loc.Attempt = append(loc.Attempt, int32(p.attempt))
 		}
 		l.Vertices = append(l.Vertices, loc)
 	}
@@ -168,7 +169,7 @@ func (p *plan) deploy(c *cluster, at place) *run {
 		v := &p.job.Vertices[i]
 		for s := range v.Parallelism {
 			r.tasks = append(r.tasks, task.Start(task.Config{
-				Chain: p.c[v.ID], Job: p.job, Attempt: core.ExecutionAttemptID{Graph: r.graph, Vertex: v.ID, Subtask: s},
+				Chain: p.c[v.ID], Job: p.job, Attempt: core.ExecutionAttemptID{Graph: r.graph, Vertex: v.ID, Subtask: s, Attempt: p.attempt},
 				Network: c.nets[at(i, s)], Locations: l, Events: r.states, SegmentSize: p.segment,
 			}))
 		}
