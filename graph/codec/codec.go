@@ -38,8 +38,11 @@ func For[T any]() (Codec[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.plain {
+	switch {
+	case p.plain:
 		return plainCodec[T]{}, nil
+	case len(p.ops) == 1 && p.ops[0].kind == opString && p.typ.Kind() == reflect.String:
+		return stringCodec[T]{}, nil
 	}
 	return &planCodec[T]{p}, nil
 }
@@ -120,4 +123,37 @@ func (plainCodec[T]) DecodeAll(src []byte, vs []T) (int, error) {
 func rawBytes[T any](vs []T) []byte {
 	var t T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vs))), len(vs)*int(unsafe.Sizeof(t)))
+}
+
+// stringCodec is the plan of string types spelled out, because they are most of what text programs exchange.
+type stringCodec[T any] struct{}
+
+func (stringCodec[T]) Append(dst []byte, v *T) []byte {
+	return appendString(dst, *(*string)(unsafe.Pointer(v)))
+}
+
+func (stringCodec[T]) AppendAll(dst []byte, vs []T) []byte {
+	for i := range vs {
+		dst = appendString(dst, *(*string)(unsafe.Pointer(&vs[i])))
+	}
+	return dst
+}
+
+func (stringCodec[T]) Decode(src []byte, v *T) (int, error) {
+	n, err := decodeString(src, 0, (*string)(unsafe.Pointer(v)))
+	if err != nil {
+		return 0, fmt.Errorf("decode %s: %w", reflect.TypeFor[T](), err)
+	}
+	return n, nil
+}
+
+func (stringCodec[T]) DecodeAll(src []byte, vs []T) (int, error) {
+	n := 0
+	for i := range vs {
+		var err error
+		if n, err = decodeString(src, n, (*string)(unsafe.Pointer(&vs[i]))); err != nil {
+			return 0, fmt.Errorf("decode %s, record %d of %d: %w", reflect.TypeFor[T](), i, len(vs), err)
+		}
+	}
+	return n, nil
 }

@@ -671,6 +671,25 @@ func BenchmarkBid(b *testing.B) {
 	})
 }
 
+func BenchmarkString(b *testing.B) {
+	c := mustFor[string](b)
+	in := "times"
+	buf := c.Append(nil, &in)
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			buf = c.Append(buf[:0], &in)
+		}
+	})
+	var out string
+	b.Run("decode", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := c.Decode(buf, &out); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func BenchmarkWordCount(b *testing.B) {
 	type count struct {
 		Word string

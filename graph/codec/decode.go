@@ -51,25 +51,10 @@ func (p *plan) decode(src []byte, n int, base unsafe.Pointer, depth int) (int, e
 			*(*bool)(at) = src[n] == 1
 			n++
 		case opString:
-			var size int
-			if n < len(src) && src[n] < 0x80 {
-				size = int(src[n])
-				n++
-			} else {
-				var err error
-				if size, n, err = readLength(src, n); err != nil {
-					return 0, err
-				}
+			var err error
+			if n, err = decodeString(src, n, (*string)(at)); err != nil {
+				return 0, err
 			}
-			if len(src)-n < size {
-				return 0, short(src, n, size)
-			}
-			if size == 0 {
-				*(*string)(at) = ""
-			} else {
-				*(*string)(at) = unsafe.String(&src[n], size)
-			}
-			n += size
 		default:
 			var err error
 			if n, err = o.decodeDeep(src, n, at, depth+1); err != nil {
@@ -78,6 +63,28 @@ func (p *plan) decode(src []byte, n int, base unsafe.Pointer, depth int) (int, e
 		}
 	}
 	return n, nil
+}
+
+func decodeString(src []byte, n int, to *string) (int, error) {
+	var size int
+	if n < len(src) && src[n] < 0x80 {
+		size = int(src[n])
+		n++
+	} else {
+		var err error
+		if size, n, err = readLength(src, n); err != nil {
+			return 0, err
+		}
+	}
+	if len(src)-n < size {
+		return 0, short(src, n, size)
+	}
+	if size == 0 {
+		*to = ""
+	} else {
+		*to = unsafe.String(&src[n], size)
+	}
+	return n + size, nil
 }
 
 // decodeDeep reads what nests or has methods.

@@ -32,13 +32,7 @@ func (p *plan) encode(dst []byte, base unsafe.Pointer, depth int) []byte {
 		case opBool:
 			dst = append(dst, *(*byte)(at))
 		case opString:
-			s := *(*string)(at)
-			if len(s) < 0x80 {
-				dst = append(dst, byte(len(s)))
-			} else {
-				dst = binary.AppendUvarint(dst, uint64(len(s)))
-			}
-			dst = append(dst, s...)
+			dst = appendString(dst, *(*string)(at))
 		case opBytes:
 			b := *(*[]byte)(at)
 			dst = append(appendCount(dst, b == nil, len(b)), b...)
@@ -47,6 +41,15 @@ func (p *plan) encode(dst []byte, base unsafe.Pointer, depth int) []byte {
 		}
 	}
 	return dst
+}
+
+func appendString(dst []byte, s string) []byte {
+	if len(s) < 0x80 {
+		dst = append(dst, byte(len(s)))
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+	}
+	return append(dst, s...)
 }
 
 // encodeDeep appends what nests or has methods.
