@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/flink-go/flink-go/core"
 )
@@ -132,11 +134,11 @@ func (m *wrapMerger) add(value string) error {
 
 func (m *wrapMerger) json() string { return strconv.FormatUint(m.value, 10) }
 
-// doubleMerger holds a sum of floating point numbers.
+// doubleMerger holds a sum of floating point numbers. JSON has no infinities and no NaN, so those are strings.
 type doubleMerger struct{ value float64 }
 
 func (m *doubleMerger) add(value string) error {
-	n, err := strconv.ParseFloat(value, 64)
+	n, err := strconv.ParseFloat(strings.Trim(value, `"`), 64)
 	if err != nil {
 		return fmt.Errorf("read a number: %w", err)
 	}
@@ -144,7 +146,13 @@ func (m *doubleMerger) add(value string) error {
 	return nil
 }
 
-func (m *doubleMerger) json() string { return strconv.FormatFloat(m.value, 'g', -1, 64) }
+func (m *doubleMerger) json() string {
+	text := strconv.FormatFloat(m.value, 'g', -1, 64)
+	if math.IsInf(m.value, 0) || math.IsNaN(m.value) {
+		return strconv.Quote(text)
+	}
+	return text
+}
 
 // histogramMerger holds counts by value.
 type histogramMerger struct{ counts map[string]int64 }
