@@ -204,5 +204,6 @@ func (t *Task) operatorContext(i int) *operator.Context {
 		Operator: op.ID, Name: op.Name, UID: op.UID,
 		Subtask: t.cfg.Attempt.Subtask, Parallelism: t.vertex.Parallelism, MaxParallelism: t.vertex.MaxParallelism,
 		Params: t.cfg.Job.Config.Params, Log: t.log.With("operator", op.Name), Task: handle{t},
+		Index: int32(i), Active: &t.active,
 	}
 }

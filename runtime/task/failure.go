@@ -3,14 +3,12 @@ package task
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/flink-go/flink-go/core"
-	"github.com/flink-go/flink-go/graph"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
@@ -34,64 +32,11 @@ func (t *Task) panicked(p any) error {
 	if !ok {
 		err = fmt.Errorf("%v", p)
 	}
-	stack := panicStack()
-	return core.E("", core.UserCode, "", &operator.Failure{Operator: t.operatorOnStack(stack), Err: fmt.Errorf("panic: %w", err), Stack: userStack(stack)})
-}
-
-// operatorOnStack names the innermost operator among the functions of a stack, innermost first; the task if that is
-// not certain. The calls of a chain nest as its operators do, so each step goes from an operator to one behind it
-// whose type has the function. This costs a running task nothing.
-func (t *Task) operatorOnStack(stack []runtime.Frame) string {
-	var at *node
-	for _, f := range slices.Backward(stack) {
-		dot := strings.LastIndexByte(f.Function, '.')
-		if dot < 0 || !slices.Contains([]string{"Record", "Watermark", "Idle", "End", "Poll", "HandleEvent", "Open", "Close"}, f.Function[dot+1:]) {
-			continue
-		}
-		var next []*node
-		for _, n := range t.nodes {
-			if n != nil && (at == nil || n.reads(at)) && n.has(f.Function[:dot]) {
-				next = append(next, n)
-			}
-		}
-		switch {
-		case len(next) == 1, len(next) > 1 && at == nil: // of several the head: records enter the chain there
-			at = next[0]
-		case len(next) > 1:
-			return t.vertex.Name
-		}
+	name := t.vertex.Name
+	if i := int(t.active); i >= 0 && i < len(t.nodes) && t.nodes[i] != nil {
+		name = t.nodes[i].stream.Name
 	}
-	if at == nil {
-		return t.vertex.Name
-	}
-	return at.stream.Name
-}
-
-// reads tells whether an output of up leads to n.
-func (n *node) reads(up *node) bool {
-	return slices.ContainsFunc(n.stream.Inputs, func(e graph.StreamEdge) bool { return e.Source == up.stream })
-}
-
-// has tells whether a method's receiver, as functions are named, is of one of the types of the operator.
-func (n *node) has(receiver string) bool {
-	for _, part := range append([]any{n.instance.Source, n.instance.Lifecycle}, n.instance.Inputs...) {
-		typ := reflect.TypeOf(part)
-		if typ == nil {
-			continue
-		}
-		format := "%s.%s"
-		if typ.Kind() == reflect.Pointer {
-			typ, format = typ.Elem(), "%s.(*%s)"
-		}
-		name, _, generic := strings.Cut(typ.Name(), "[")
-		if generic {
-			name += "[...]"
-		}
-		if receiver == fmt.Sprintf(format, typ.PkgPath(), name) {
-			return true
-		}
-	}
-	return false
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: fmt.Errorf("panic: %w", err), Stack: userStack(panicStack())})
 }
 
 // engine lists the packages that are below user code on a task's stack.

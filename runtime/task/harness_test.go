@@ -266,6 +266,7 @@ func (e *emitter[T]) HandleEvent([]byte) error { return nil }
 
 // mapper applies f.
 type mapper[T, U any] struct {
+	ctx *operator.Context
 	f   func(*T) U
 	out operator.Node[U]
 	tmp U
@@ -274,16 +275,20 @@ type mapper[T, U any] struct {
 func mapNode[T, U any](t testing.TB, name string, f func(*T) U) *graph.StreamNode {
 	return &graph.StreamNode{
 		Name: name, Outputs: []operator.Type{typeOf[U](t)},
-		New: func(_ *operator.Context, outs []any) (operator.Instance, error) {
-			return operator.Instance{Inputs: []any{&mapper[T, U]{f: f, out: outs[0].(operator.Node[U])}}}, nil
+		New: func(ctx *operator.Context, outs []any) (operator.Instance, error) {
+			return operator.Instance{Inputs: []any{&mapper[T, U]{ctx: ctx, f: f, out: outs[0].(operator.Node[U])}}}, nil
 		},
 	}
 }
 
-func (m *mapper[T, U]) Record(v *T, ts int64) { m.tmp = m.f(v); m.out.Record(&m.tmp, ts) }
-func (m *mapper[T, U]) Watermark(ts int64)    { m.out.Watermark(ts) }
-func (m *mapper[T, U]) Idle()                 { m.out.Idle() }
-func (m *mapper[T, U]) End()                  { m.out.End() }
+func (m *mapper[T, U]) Record(v *T, ts int64) {
+	*m.ctx.Active = m.ctx.Index
+	m.tmp = m.f(v)
+	m.out.Record(&m.tmp, ts)
+}
+func (m *mapper[T, U]) Watermark(ts int64) { m.out.Watermark(ts) }
+func (m *mapper[T, U]) Idle()              { m.out.Idle() }
+func (m *mapper[T, U]) End()               { m.out.End() }
 
 // filter passes what f likes.
 type filter[T any] struct {

@@ -70,7 +70,7 @@ func Start(cfg Config) *Task {
 	}
 	v := cfg.Chain.Vertex
 	t := &Task{
-		cfg: cfg, vertex: v, done: make(chan struct{}), start: time.Now(), meter: meter{base: time.Now()},
+		cfg: cfg, vertex: v, done: make(chan struct{}), start: time.Now(), active: -1, meter: meter{base: time.Now()},
 		log: cfg.Log.With(keyVertex, v.Name, keySubtask, cfg.Attempt.Subtask, keyAttempt, cfg.Attempt.Attempt),
 	}
 	t.flush.init(cfg.Job.Config.BufferTimeout)
@@ -238,6 +238,7 @@ func (t *Task) work() error {
 			continue
 		}
 		n.opened = true
+		t.active = int32(i)
 		if err := n.instance.Lifecycle.Open(); err != nil {
 			return t.failureOf(n, fmt.Errorf("open: %w", err))
 		}
@@ -256,10 +257,11 @@ func (t *Task) work() error {
 // closeNodes closes what was opened, from head to end, and returns the first error.
 func (t *Task) closeNodes() error {
 	var first error
-	for _, n := range t.nodes {
+	for i, n := range t.nodes {
 		if n == nil || !n.opened {
 			continue
 		}
+		t.active = int32(i)
 		err := t.guard(n.instance.Lifecycle.Close)
 		if err == nil {
 			continue
