@@ -367,25 +367,36 @@ func (c helloConn) Close() error                     { return nil }
 
 func TestDeadlineAndCancel(t *testing.T) {
 	server, client := newService(t), newService(t)
-	handlerEnded := make(chan struct{}, 2)
+	// Capacity 3: the handler never waits for the test.
+	entered, left := make(chan struct{}, 3), make(chan struct{}, 3)
 	_ = server.Serve("metrics", core.Token{}, fakeMetrics{func(ctx context.Context) (*pb.QueryMetricsResponse, error) {
+		entered <- struct{}{}
 		<-ctx.Done()
-		handlerEnded <- struct{}{}
+		left <- struct{}{}
 		return nil, rpc.ContextError(ctx, "query", "metrics")
 	}})
 	gateway := client.Metrics(rpc.Address{Server: server.Address(), Endpoint: "metrics"})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		<-entered
+		cancel()
+	})
+	if _, err := gateway.QueryMetrics(ctx, &pb.QueryMetricsRequest{}); core.KindOf(err) != core.Canceled {
+		t.Errorf("cancel: %v", err)
+	}
+	wg.Wait()
+	<-left
+	ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond) // the connection is there by now
 	defer cancel()
 	if _, err := gateway.QueryMetrics(ctx, &pb.QueryMetricsRequest{}); core.KindOf(err) != core.Unavailable {
 		t.Errorf("deadline: %v", err)
 	}
-	<-handlerEnded
-	ctx, cancel = context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
-	if _, err := gateway.QueryMetrics(ctx, &pb.QueryMetricsRequest{}); core.KindOf(err) != core.Canceled {
-		t.Errorf("cancel: %v", err)
+	select {
+	case <-entered:
+		<-left // the deadline has travelled along
+	default: // the call did not get there in time
 	}
-	<-handlerEnded
 }
 
 func TestNoServer(t *testing.T) {
