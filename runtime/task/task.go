@@ -51,6 +51,7 @@ type Task struct {
 
 	// Of the task's goroutine:
 	nodes    []*node
+	active   int32 // index of the node whose user code runs or ran last, -1: none yet
 	inputs   []operator.Input
 	outputs  []operator.Output
 	outlets  []*network.Outlet
