@@ -87,7 +87,7 @@ var (
 	RestAddress                = Option[string]{Key: "rest.address", Type: text(), Default: "localhost", Doc: "address that clients use", Else: []string{"jobmanager.rpc.address"}}
 	RestPort                   = Option[int]{Key: "rest.port", Type: port(), Default: 8081, Doc: "port that clients use", Older: []string{"web.port"}}
 	RestBindAddress            = Option[string]{Key: "rest.bind-address", Type: text(), Default: "localhost", Doc: "interface the server listens on", Older: []string{"jobmanager.web.address"}, Else: []string{"web.address"}}
-	RestBindPort               = Option[Ports]{Key: "rest.bind-port", Type: ports(), Default: Ports{{8081, 8081}}, Doc: "port or range really bound", Older: []string{"web.port", "jobmanager.web.port"}, Else: []string{"rest.port"}}
+	RestBindPort               = Option[Ports]{Key: "rest.bind-port", Type: ports(), Default: Ports{{8081, 8081}}, Doc: "port or range really bound", Older: []string{"jobmanager.web.port"}, Else: []string{"rest.port"}}
 	RestPath                   = Option[string]{Key: "rest.path", Type: text(), Optional: true, Doc: "client: path part of the address"}
 	RestURLPrefix              = Option[string]{Key: "rest.url-prefix", Type: text(), Default: "/", Doc: "client: text put before /v1"}
 	RestConnectionTimeout      = Option[time.Duration]{Key: "rest.connection-timeout", Type: duration(0), Default: 15 * time.Second, Doc: "client connect gives up"}

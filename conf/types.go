@@ -58,6 +58,9 @@ func integer(from, to int) Type[int] {
 	return Type[int]{
 		Name: "Integer", Want: want,
 		Parse: func(s string) (int, error) {
+			if to == infinite && s == "infinite" {
+				return infinite, nil
+			}
 			n, err := strconv.Atoi(s)
 			if err != nil || n < from || n > to {
 				return 0, errSyntax
