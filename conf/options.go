@@ -8,26 +8,26 @@ import (
 // The options in force, by component, in the order of the reference page. Defaults are Flink's unless the option says why not.
 var (
 	// JobManager (RPC, processes, scheduler).
-	JobManagerRPCAddress                   = Option[string]{Key: "jobmanager.rpc.address", Type: text(), Default: "localhost", Doc: "host where workers find the master"}
+	JobManagerRPCAddress                   = Option[string]{Key: "jobmanager.rpc.address", Type: text(), Default: "localhost", Doc: "host where TaskManagers find the JobManager"}
 	JobManagerRPCPort                      = Option[int]{Key: "jobmanager.rpc.port", Type: port(), Default: 6123, Doc: "port of the internal RPC"}
 	JobManagerRPCBindPort                  = Option[int]{Key: "jobmanager.rpc.bind-port", Type: port(), Optional: true, Doc: "port really bound behind NAT"}
-	JobManagerBindHost                     = Option[string]{Key: "jobmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface the master listens on"}
-	JobManagerResourceID                   = Option[string]{Key: "jobmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity for this master process"}
+	JobManagerBindHost                     = Option[string]{Key: "jobmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface the JobManager listens on"}
+	JobManagerResourceID                   = Option[string]{Key: "jobmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity of this JobManager"}
 	JobManagerExecutionFailoverStrategy    = Option[string]{Key: "jobmanager.execution.failover-strategy", Type: enum("region", "full"), Default: "region", Doc: "restart region only or whole job"}
 	JobManagerExecutionAttemptsHistorySize = Option[int]{Key: "jobmanager.execution.attempts-history-size", Type: integer(0, infinite), Default: 16, Doc: "old attempts remembered per vertex", Older: []string{"job-manager.max-attempts-history-size"}}
 
 	// TaskManager.
-	TaskManagerHost                = Option[string]{Key: "taskmanager.host", Type: text(), Optional: true, Doc: "address a worker announces"}
-	TaskManagerBindHost            = Option[string]{Key: "taskmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface a worker listens on"}
-	TaskManagerRPCPort             = Option[Ports]{Key: "taskmanager.rpc.port", Type: ports(), Default: Ports{{0, 0}}, Doc: "worker RPC port, range allowed"}
-	TaskManagerDataPort            = Option[int]{Key: "taskmanager.data.port", Type: port(), Doc: "worker data exchange port"}
+	TaskManagerHost                = Option[string]{Key: "taskmanager.host", Type: text(), Optional: true, Doc: "address a TaskManager announces; unset: the one it is bound to"}
+	TaskManagerBindHost            = Option[string]{Key: "taskmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface a TaskManager listens on"}
+	TaskManagerRPCPort             = Option[Ports]{Key: "taskmanager.rpc.port", Type: ports(), Default: Ports{{0, 0}}, Doc: "RPC port of a TaskManager, range allowed"}
+	TaskManagerDataPort            = Option[int]{Key: "taskmanager.data.port", Type: port(), Doc: "port of the data exchange of a TaskManager"}
 	TaskManagerDataBindPort        = Option[Ports]{Key: "taskmanager.data.bind-port", Type: ports(), Optional: true, Doc: "data port bound behind NAT"}
-	TaskManagerResourceID          = Option[string]{Key: "taskmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity for this worker"}
-	TaskManagerNumberOfTaskSlots   = Option[int]{Key: "taskmanager.numberOfTaskSlots", Type: integer(1, 32768), Default: 1, Doc: "slots offered by one worker"}
-	TaskManagerRegistrationTimeout = Option[time.Duration]{Key: "taskmanager.registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "worker quits if not registered", Older: []string{"taskmanager.maxRegistrationDuration"}}
+	TaskManagerResourceID          = Option[string]{Key: "taskmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity of this TaskManager"}
+	TaskManagerNumberOfTaskSlots   = Option[int]{Key: "taskmanager.numberOfTaskSlots", Type: integer(1, 32768), Default: 1, Doc: "slots of one TaskManager"}
+	TaskManagerRegistrationTimeout = Option[time.Duration]{Key: "taskmanager.registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "a TaskManager ends when it reaches no JobManager for so long", Older: []string{"taskmanager.maxRegistrationDuration"}}
 	TaskManagerSlotTimeout         = Option[time.Duration]{Key: "taskmanager.slot.timeout", Type: duration(0), Default: 10 * time.Second, Doc: "inactive slot is freed after", Else: []string{"pekko.ask.timeout"}}
-	TaskManagerLogPath             = Option[string]{Key: "taskmanager.log.path", Type: text(), Optional: true, Doc: "file served as worker log; unset: the log in env.log.dir"}
-	TaskCancellationTimeout        = Option[time.Duration]{Key: "task.cancellation.timeout", Type: duration(0), Default: 3 * time.Minute, Doc: "stuck cancel kills the worker"}
+	TaskManagerLogPath             = Option[string]{Key: "taskmanager.log.path", Type: text(), Optional: true, Doc: "file served as the log of the TaskManager; unset: the log in env.log.dir"}
+	TaskCancellationTimeout        = Option[time.Duration]{Key: "task.cancellation.timeout", Type: duration(0), Default: 3 * time.Minute, Doc: "a worker whose tasks ignore a cancel for so long is killed"}
 	TaskCancellationInterval       = Option[time.Duration]{Key: "task.cancellation.interval", Type: duration(0), Default: 30 * time.Second, Doc: "gap between repeated cancel attempts", Older: []string{"task.cancellation-interval"}}
 	IOTmpDirs                      = Option[[]string]{Key: "io.tmp.dirs", Type: list(), Optional: true, Doc: "spill and scratch directories; unset: the system's", Older: []string{"taskmanager.tmp.dirs"}}
 	ProcessWorkingDir              = Option[string]{Key: "process.working-dir", Type: text(), Optional: true, Doc: "base folder for process state; unset: the first of io.tmp.dirs"}
@@ -50,9 +50,9 @@ var (
 	SlotRequestMaxInterval                        = Option[time.Duration]{Key: "slot.request.max-interval", Type: duration(0), Default: 20 * time.Millisecond, Doc: "window to batch slot requests"}
 	SlotManagerNumberOfSlotsMax                   = Option[int]{Key: "slotmanager.number-of-slots.max", Type: integer(0, infinite), Default: infinite, Doc: "upper limit of cluster slots"}
 	SlotManagerNumberOfSlotsMin                   = Option[int]{Key: "slotmanager.number-of-slots.min", Type: integer(0, infinite), Doc: "slots kept even when idle"}
-	SlotManagerRedundantTaskManagerNum            = Option[int]{Key: "slotmanager.redundant-taskmanager-num", Type: integer(0, infinite), Doc: "spare workers kept ready"}
-	ResourceManagerTaskManagerTimeout             = Option[time.Duration]{Key: "resourcemanager.taskmanager-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "idle worker is released after", Older: []string{"slotmanager.taskmanager-timeout"}}
-	ResourceManagerTaskManagerRegistrationTimeout = Option[time.Duration]{Key: "resourcemanager.taskmanager-registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "new worker must register within", Else: []string{"taskmanager.registration.timeout"}}
+	SlotManagerRedundantTaskManagerNum            = Option[int]{Key: "slotmanager.redundant-taskmanager-num", Type: integer(0, infinite), Doc: "spare TaskManagers kept ready"}
+	ResourceManagerTaskManagerTimeout             = Option[time.Duration]{Key: "resourcemanager.taskmanager-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "a TaskManager that is idle for so long is released", Older: []string{"slotmanager.taskmanager-timeout"}}
+	ResourceManagerTaskManagerRegistrationTimeout = Option[time.Duration]{Key: "resourcemanager.taskmanager-registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "a TaskManager that was started must register within", Else: []string{"taskmanager.registration.timeout"}}
 	ResourceManagerJobTimeout                     = Option[time.Duration]{Key: "resourcemanager.job.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "job without leader is dropped"}
 	ResourceManagerStandaloneStartUpTime          = Option[time.Duration]{Key: "resourcemanager.standalone.start-up-time", Type: duration(0), Optional: true, Doc: "grace period before failing requests"}
 	ResourceManagerDriver                         = Option[string]{Key: "resourcemanager.driver", Type: enum("standalone", "process"), Default: "standalone", Doc: "standalone waits for TaskManagers, process starts them on this machine when slots are wanted"}
@@ -107,7 +107,7 @@ var (
 	WebRefreshInterval          = Option[time.Duration]{Key: "web.refresh-interval", Type: duration(0), Default: 3 * time.Second, Doc: "UI poll period, job cache age", Older: []string{"jobmanager.web.refresh-interval"}}
 	WebUploadDir                = Option[string]{Key: "web.upload.dir", Type: text(), Optional: true, Doc: "uploaded jars survive restarts here", Older: []string{"jobmanager.web.upload.dir"}}
 	WebTmpDir                   = Option[string]{Key: "web.tmpdir", Type: text(), Optional: true, Doc: "scratch folder of the REST server; unset: the first of io.tmp.dirs", Older: []string{"jobmanager.web.tmpdir"}}
-	WebLogPath                  = Option[string]{Key: "web.log.path", Type: text(), Optional: true, Doc: "file served as master log", Older: []string{"jobmanager.web.log.path"}}
+	WebLogPath                  = Option[string]{Key: "web.log.path", Type: text(), Optional: true, Doc: "file served as the log of the JobManager", Older: []string{"jobmanager.web.log.path"}}
 	WebTimeout                  = Option[time.Duration]{Key: "web.timeout", Type: duration(0), Default: 10 * time.Minute, Doc: "server side request gives up"}
 	WebAccessControlAllowOrigin = Option[string]{Key: "web.access-control-allow-origin", Type: text(), Optional: true, Doc: "CORS header on each answer; unset: none is sent", Older: []string{"jobmanager.web.access-control-allow-origin"}}
 	WebExceptionHistorySize     = Option[int]{Key: "web.exception-history-size", Type: integer(0, infinite), Default: 16, Doc: "exceptions kept per job"}
