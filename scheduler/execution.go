@@ -33,7 +33,8 @@ type execution struct {
 	io           core.IOMetrics
 	failure      *FailureInfo
 	accumulators []core.Accumulator
-	missed       int // reports in a row of its TaskManager that did not list it
+	arrived      bool // the call that deploys it was answered
+	missed       int  // reports in a row of its TaskManager that did not list it since then
 }
 
 // vertex is a JobVertex with its subtasks, an ExecutionJobVertex in Flink's words.

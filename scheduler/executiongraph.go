@@ -366,7 +366,7 @@ func (x *ExecutionGraph) Report(now time.Time, from core.ResourceID, updates []T
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.onTM[from])) {
 		for _, t := range x.slots[id].tasks {
-			if !t.now.deployed() {
+			if !t.now.deployed() || !t.now.arrived {
 				continue
 			}
 			if seen[t] {
@@ -382,10 +382,20 @@ func (x *ExecutionGraph) Report(now time.Time, from core.ResourceID, updates []T
 	return x.end()
 }
 
+// Deployed says that the call to deploy attempts has been answered: from now on reports of the TaskManager list them.
+func (x *ExecutionGraph) Deployed(d Deployment) {
+	for _, td := range d.Tasks {
+		if t := x.current(td.Vertex, td.Subtask, td.Attempt); t != nil {
+			t.now.arrived = true
+		}
+	}
+}
+
 // DeployFailed says that a call to deploy attempts has failed. What became of it is unknown (L-3), so attempts that
 // have not reported since then fail, and are canceled in case they do run.
 func (x *ExecutionGraph) DeployFailed(now time.Time, d Deployment, cause FailureInfo) []Effect {
 	x.begin(now)
+	x.Deployed(d) // or not: reports will show it
 	for _, td := range d.Tasks {
 		if t := x.current(td.Vertex, td.Subtask, td.Attempt); t != nil && t.now.state == core.ExecutionDeploying {
 			x.cancelOn(d.Resource, t.id(x.id))

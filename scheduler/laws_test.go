@@ -161,6 +161,7 @@ func (m *model) apply(effects []Effect) {
 func (m *model) deploy(d Deploy) {
 	seen := map[core.ResourceID]bool{}
 	for _, part := range d.TaskManagers {
+		m.x.Deployed(part)
 		if seen[part.Resource] {
 			m.t.Fatalf("two calls to %s in one Deploy", part.Resource)
 		}

@@ -66,13 +66,17 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return s.show(s.x.SlotsFailed(s.now, s.slotIDs(t, d), s.cause(t, d, "no resource")))
 	case "fail-job":
 		return s.show(s.x.Fail(s.now, s.cause(t, d, "internal")))
-	case "deploy-failed": // deploy-failed tm=a, then attempts
+	case "deployed", "deploy-failed": // deploy-failed tm=a, then attempts
 		var tm string
 		d.ScanArgs(t, "tm", &tm)
 		dep := Deployment{Resource: core.ResourceID(tm)}
 		for line := range strings.Lines(d.Input) {
 			id := s.attempt(t, d, strings.TrimSpace(line))
 			dep.Tasks = append(dep.Tasks, TaskDeployment{Vertex: s.x.byVertex[id.Vertex], Subtask: id.Subtask, Attempt: id.Attempt})
+		}
+		if d.Cmd == "deployed" {
+			s.x.Deployed(dep)
+			return ""
 		}
 		return s.show(s.x.DeployFailed(s.now, dep, s.cause(t, d, "unavailable")))
 	case "states", "heartbeat": // tm=a, then lines: source/0#0 RUNNING [kind=user-code] [in=n out=n] [acc=name:kind:value] [text]

@@ -190,7 +190,9 @@ func (m *JobMaster) deploy(d scheduler.Deploy) {
 		}, func(err error) {
 			if err != nil {
 				m.deployFailed(tm, part, fmt.Errorf("deploy on TaskManager %s: %w", part.Resource, err))
+				return
 			}
+			m.exec.Deployed(part)
 		})
 	}
 }

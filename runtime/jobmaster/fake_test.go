@@ -55,17 +55,18 @@ type fakeRM struct {
 // fakeTM is a TaskManager whose tasks only exist as entries of a map.
 type fakeTM struct {
 	rpc.TaskExecutorGateway
-	c        *cluster
-	id       core.ResourceID
-	service  *rpc.Local
-	slots    []core.AllocationID // zero: free
-	job      rpc.Address
-	graphs   int // how often it got the JobGraph
-	submits  int
-	attempts map[core.ExecutionAttemptID]core.ExecutionState
-	events   []string
-	ended    string // why the JobMaster said goodbye
-	frees    int
+	c           *cluster
+	id          core.ResourceID
+	service     *rpc.Local
+	slots       []core.AllocationID // zero: free
+	job         rpc.Address
+	graphs      int // how often it got the JobGraph
+	submits     int
+	submitBytes int
+	attempts    map[core.ExecutionAttemptID]core.ExecutionState
+	events      []string
+	ended       string // why the JobMaster said goodbye
+	frees       int
 	// Faults.
 	failSubmit error
 	mute       bool // it does not report what its tasks do, nor end them
@@ -173,7 +174,7 @@ func testJob(vertices ...string) *graph.JobGraph {
 		if strings.HasPrefix(name, "=") {
 			name, strategy = name[1:], graph.Forward
 		}
-		v := graph.JobVertex{ID: core.HashVertexID(name), Name: name, Parallelism: 1, MaxParallelism: 128, Source: i == 0}
+		v := graph.JobVertex{ID: core.HashVertexID(name), Name: name, Parallelism: 1, MaxParallelism: 1024, Source: i == 0}
 		if _, err := fmt.Sscan(p, &v.Parallelism); err != nil {
 			panic(err)
 		}
@@ -379,6 +380,7 @@ func (tm *fakeTM) SubmitTasks(_ context.Context, in *pb.SubmitTasksRequest) (*pb
 		return nil, err
 	}
 	tm.submits++
+	tm.submitBytes += proto.Size(in)
 	if len(in.GetJobGraph()) > 0 {
 		tm.graphs++
 	}

@@ -3,8 +3,10 @@ package jobmaster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -414,5 +416,39 @@ func TestCloseWhileRunning(t *testing.T) {
 		if _, err := m.Snapshot(t.Context()); core.KindOf(err) != core.Unavailable {
 			t.Errorf("Snapshot: %v", err)
 		}
+	})
+}
+
+// Five vertices of 1000 subtasks, all-to-all, on ten TaskManagers: one call each, whose size does not grow with the
+// 4 million channels, and one declaration.
+func TestScale(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster) {
+		var tms []*fakeTM
+		for i := range 10 {
+			tms = append(tms, c.addTM(core.ResourceID(fmt.Sprint("tm", i)), 100))
+		}
+		var before, after syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &before); err != nil {
+			t.Fatal(err)
+		}
+		m := c.newJob(nil, "a*1000", "b*1000", "c*1000", "d*1000", "e*1000")
+		c.want(m, "RUNNING 5000xRUNNING")
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &after); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("CPU until all run, fakes included: %v", time.Duration(after.Utime.Nano()-before.Utime.Nano()))
+		for _, tm := range tms {
+			if tm.submits != 1 || tm.submitBytes > 100_000 {
+				t.Errorf("%s got %d calls, %d bytes", tm.id, tm.submits, tm.submitBytes)
+			}
+		}
+		if !slices.Equal(c.rm.declared, []int{1000}) {
+			t.Errorf("declared %v", c.rm.declared)
+		}
+		if err := m.Cancel(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.want(m, "CANCELED 5000xCANCELED")
+		c.wantGivenBack(m, "CANCELED")
 	})
 }
