@@ -100,6 +100,12 @@ func TestOperatorsDoNotAllocatePerRecord(t *testing.T) {
 	perRecord(t, "FilterRef", func(s *stream.Stream[big]) *stream.Stream[big] {
 		return stream.FilterRef(s, func(v *big) bool { return v.Key%2 == 0 })
 	})
+	perRecord(t, "Update", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.Update(s, func(v *big) { v.Rest[0]++ })
+	})
+	perRecord(t, "Pick", func(s *stream.Stream[big]) *stream.Stream[string] {
+		return stream.Pick(s, func(v *big) *string { return &v.Text })
+	})
 	perRecord(t, "FlatMapRef", func(s *stream.Stream[big]) *stream.Stream[big] {
 		return stream.FlatMapRef(s, func(v *big, emit func(big)) error { emit(*v); emit(*v); return nil })
 	})

@@ -125,6 +125,31 @@ func ExampleFilterRef() {
 	// Output: {Buyer:bob Cents:150 Paid:false}
 }
 
+func ExampleUpdate() {
+	execute(func(env *stream.Env) {
+		stream.To(stream.Update(orders(env), func(o *order) { o.Cents *= 2 }), stdio.Print)
+	})
+	// Output:
+	// {Buyer:ann Cents:600 Paid:true}
+	// {Buyer:bob Cents:300 Paid:false}
+	// {Buyer:ann Cents:100 Paid:true}
+}
+
+func ExamplePick() {
+	execute(func(env *stream.Env) {
+		cents := stream.Pick(orders(env), func(o *order) *int {
+			if !o.Paid {
+				return nil
+			}
+			return &o.Cents
+		})
+		stream.To(cents, stdio.Print)
+	})
+	// Output:
+	// 300
+	// 50
+}
+
 func ExampleFlatMap() {
 	execute(func(env *stream.Env) {
 		lines := stream.From(env, collection.Of("to be", "or not"))

@@ -22,6 +22,12 @@ func (s *Stream[T]) Filter(keep func(T) bool) *Stream[T] { return Filter(s, keep
 // FilterRef is the function FilterRef.
 func (s *Stream[T]) FilterRef(keep func(*T) bool) *Stream[T] { return FilterRef(s, keep) }
 
+// Update is the function Update.
+func (s *Stream[T]) Update(change func(*T)) *Stream[T] { return Update(s, change) }
+
+// Pick is the function Pick.
+func (s *Stream[T]) Pick[U any](of func(*T) *U) *Stream[U] { return Pick(s, of) }
+
 // FlatMap is the function FlatMap.
 func (s *Stream[T]) FlatMap[U any](f func(T) iter.Seq[U]) *Stream[U] { return FlatMap(s, f) }
 

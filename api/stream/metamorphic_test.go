@@ -74,8 +74,25 @@ var steps = []step{
 	}, each(func(v int) []int { return []int{v, 2 * v} })},
 	{"change in place", func(s *stream.Stream[int]) *stream.Stream[int] {
 		// A consumer may change a record; the other one must not see it.
-		return stream.Union(stream.MapRef(s, func(v *int) int { *v++; return *v }), stream.MapRef(s, func(v *int) int { *v *= 3; return *v }))
+		return stream.Union(stream.Update(s, func(v *int) { *v++ }), stream.MapRef(s, func(v *int) int { *v *= 3; return *v }))
 	}, each(func(v int) []int { return []int{v + 1, 3 * v} })},
+	{"update", func(s *stream.Stream[int]) *stream.Stream[int] {
+		return stream.Update(s, func(v *int) { *v += 2 })
+	}, each(func(v int) []int { return []int{v + 2} })},
+	{"pick", func(s *stream.Stream[int]) *stream.Stream[int] {
+		pairs := stream.Map(s, func(v int) [2]int { return [2]int{v, -v} })
+		return stream.Pick(pairs, func(p *[2]int) *int {
+			if p[0]%3 == 0 {
+				return nil
+			}
+			return &p[1]
+		})
+	}, each(func(v int) []int {
+		if v%3 == 0 {
+			return nil
+		}
+		return []int{-v}
+	})},
 	{"rebalance", func(s *stream.Stream[int]) *stream.Stream[int] { return stream.Rebalance(s) }, same},
 	{"rescale", func(s *stream.Stream[int]) *stream.Stream[int] { return stream.Rescale(s) }, same},
 	{"shuffle", func(s *stream.Stream[int]) *stream.Stream[int] { return stream.Shuffle(s) }, same},

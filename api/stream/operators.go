@@ -80,6 +80,31 @@ func (n *filterRefOperator[T]) Record(v *T, ts int64) {
 	}
 }
 
+type updateOperator[T any] struct {
+	pass[T]
+	user
+	change func(*T)
+}
+
+func (n *updateOperator[T]) Record(v *T, ts int64) {
+	n.enter()
+	n.change(v)
+	n.out.Record(v, ts)
+}
+
+type pickOperator[T, U any] struct {
+	pass[U]
+	user
+	of func(*T) *U
+}
+
+func (n *pickOperator[T, U]) Record(v *T, ts int64) {
+	n.enter()
+	if u := n.of(v); u != nil {
+		n.out.Record(u, ts)
+	}
+}
+
 type flatMapOperator[T, U any] struct {
 	pass[U]
 	user

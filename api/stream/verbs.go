@@ -50,6 +50,22 @@ func FilterRef[T any](s *Stream[T], keep func(*T) bool) *Stream[T] {
 	})
 }
 
+// Update changes each record in place.
+func Update[T any](s *Stream[T], change func(*T)) *Stream[T] {
+	return transform(s, "Update", change == nil, func(ctx *RuntimeContext, out operator.Node[T]) operator.Node[T] {
+		return &updateOperator[T]{pass: pass[T]{out}, user: ctx.user(), change: change}
+	})
+}
+
+// Pick hands on the part of each record that of points to, without a copy; nil drops the record:
+//
+//	bids := stream.Pick(events, func(e *Event) *Bid { ... })
+func Pick[T, U any](s *Stream[T], of func(*T) *U) *Stream[U] {
+	return transform(s, "Pick", of == nil, func(ctx *RuntimeContext, out operator.Node[U]) operator.Node[T] {
+		return &pickOperator[T, U]{pass: pass[U]{out}, user: ctx.user(), of: of}
+	})
+}
+
 // FlatMap turns each record into any number of others: stream.FlatMap(lines, strings.FieldsSeq). An iterator costs
 // about three allocations per input record; FlatMapRef costs none.
 func FlatMap[T, U any](s *Stream[T], f func(T) iter.Seq[U]) *Stream[U] {

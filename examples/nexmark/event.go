@@ -15,8 +15,13 @@ type Event struct {
 	Auction *Auction
 }
 
-// IsBid tells whether the event is a bid.
-func (e *Event) IsBid() bool { return e.Person == nil && e.Auction == nil }
+// bid is the bid, nil if the event is something else.
+func (e *Event) bid() *Bid {
+	if e.Person != nil || e.Auction != nil {
+		return nil
+	}
+	return &e.Bid
+}
 
 // Person is someone who registers.
 type Person struct {

@@ -18,7 +18,7 @@ var queries = map[string]func(events *stream.Stream[Event]){
 func queryNames() []string { return slices.Sorted(maps.Keys(queries)) }
 
 func bids(events *stream.Stream[Event]) *stream.Stream[Bid] {
-	return stream.MapRef(stream.FilterRef(events, (*Event).IsBid), func(e *Event) Bid { return e.Bid }).Name("bids")
+	return stream.Pick(events, (*Event).bid).Name("bids")
 }
 
 // q0 passes bids through.
@@ -28,10 +28,7 @@ func q0(events *stream.Stream[Event]) {
 
 // q1 turns the price of each bid from dollars into euros.
 func q1(events *stream.Stream[Event]) {
-	euros := stream.MapRef(bids(events), func(b *Bid) Bid {
-		b.Price = b.Price * 908 / 1000
-		return *b
-	}).Name("dollars to euros")
+	euros := stream.Update(bids(events), func(b *Bid) { b.Price = b.Price * 908 / 1000 }).Name("dollars to euros")
 	stream.To(euros, result.Check(bidRow))
 }
 
