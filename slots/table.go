@@ -114,16 +114,6 @@ func (t *Table) Activate(alloc core.AllocationID) bool {
 	return true
 }
 
-// Deactivate makes an active slot an allocated one again, to be offered anew: its JobMaster was lost.
-func (t *Table) Deactivate(alloc core.AllocationID, now time.Time) bool {
-	i, ok := t.byAlloc[alloc]
-	if !ok || t.slots[i].State != TableActive {
-		return false
-	}
-	t.slots[i].State, t.slots[i].Deadline = TableAllocated, now.Add(t.timeout)
-	return true
-}
-
 // Release marks a slot whose tasks are still to end. Free follows when they did.
 func (t *Table) Release(alloc core.AllocationID) (TableSlot, bool) {
 	i, ok := t.byAlloc[alloc]

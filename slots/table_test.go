@@ -100,10 +100,6 @@ func TestTable(t *testing.T) {
 				if !table.Activate(alloc(arg("alloc"))) {
 					return "no\n"
 				}
-			case "deactivate":
-				if !table.Deactivate(alloc(arg("alloc")), now) {
-					return "no\n"
-				}
 			case "release":
 				if _, ok := table.Release(alloc(arg("alloc"))); !ok {
 					return "no\n"

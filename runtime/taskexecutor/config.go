@@ -27,7 +27,7 @@ type Config struct {
 	LogFile        string // own log, a name within LogDir
 	OutFile        string // own standard output, a name within LogDir
 
-	// Settings is the effective configuration, in flat keys, that workers get.
+	// Settings is the effective configuration in flat keys; workers get what concerns them.
 	Settings map[string]string
 
 	RegistrationTimeout time.Duration // taskmanager.registration.timeout, 5 min: then the TaskExecutor gives up

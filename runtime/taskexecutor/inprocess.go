@@ -43,6 +43,7 @@ func (p *InProcess) Start(spec WorkerSpec, events WorkerEvents) Worker {
 			Listener:    spec.Listener,
 			DataAddress: spec.DataAddress,
 			Dial:        p.Dial,
+			Settings:    spec.Settings,
 			Events:      events,
 			Log:         p.Log,
 		})

@@ -158,7 +158,7 @@ func (t *TaskExecutor) startWorker(j *job, blobAddress string) {
 		Blobs:       t.cfg.Service.Blob(rpc.Address{Server: blobAddress, Endpoint: "blob"}),
 		Slots:       len(j.allocs),
 		Profile:     t.cfg.SlotProfile,
-		Settings:    t.cfg.Settings,
+		Settings:    worker.Settings(t.cfg.Settings),
 		Number:      w.number,
 		Listener:    j.listener,
 		DataAddress: t.dataAddress(j),
@@ -347,7 +347,7 @@ func (t *TaskExecutor) overdue(j *job, a *attempt) {
 }
 
 const (
-	stacksTimeout   = 2 * time.Second
+	stacksTimeout   = 5 * time.Second
 	maxLoggedStacks = 256 << 10
 )
 

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/flink-go/flink-go/core"
@@ -48,8 +50,8 @@ func RunChild(ctx context.Context, compiled *graph.Compiled, log *slog.Logger) i
 		log.Error("no data listener was handed over", keyCause, err)
 		return exitProtocol
 	}
-	tuner := tuneGC()
-	if tuner != nil {
+	limitStack()
+	if tuner := tuneGC(); tuner != nil {
 		defer tuner.Stop()
 	}
 	return serve(ctx, conn, listener, compiled, log, runTask)
@@ -95,6 +97,19 @@ func dataListener() (net.Listener, error) {
 	defer f.Close()
 	return net.FileListener(f)
 }
+
+// limitStack makes a runaway recursion a stack overflow, with the names of the functions, before it is a lack of
+// memory, without.
+func limitStack() {
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		debug.SetMaxStack(int(min(max(limit/8, minMaxStack), goMaxStack)))
+	}
+}
+
+const (
+	minMaxStack = 32 << 20
+	goMaxStack  = 1000000000 // what Go has by itself on 64-bit machines
+)
 
 // tuneGC starts the tuner unless the user has set GOGC.
 func tuneGC() *GCTuner {
@@ -148,6 +163,7 @@ func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *
 		Compiled:    compiled,
 		Listener:    listener,
 		DataAddress: hello.GetDataAddress(),
+		Settings:    hello.GetConfig(),
 		Events:      s,
 		Log:         log,
 	}, start)

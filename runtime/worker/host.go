@@ -39,15 +39,16 @@ type HostConfig struct {
 	Listener    net.Listener
 	DataAddress string // where others reach Listener
 	// Dial connects to other workers; nil is TCP.
-	Dial        func(ctx context.Context, address string) (net.Conn, error)
-	SegmentSize int // taskmanager.memory.segment-size in bytes; 0: the default
-	Events      Events
-	Log         *slog.Logger
+	Dial     func(ctx context.Context, address string) (net.Conn, error)
+	Settings map[string]string // of the TaskManager, see Settings
+	Events   Events
+	Log      *slog.Logger
 }
 
 // Host runs the subtasks of one job in this process. Its methods may be called from any goroutine.
 type Host struct {
 	cfg   HostConfig
+	set   settings
 	log   *slog.Logger
 	net   *network.Network
 	start startTask
@@ -76,8 +77,13 @@ func newHost(cfg HostConfig, start startTask) (*Host, error) {
 	if err := CompareGraphs(cfg.Submitted, cfg.Compiled.Job); err != nil {
 		return nil, err
 	}
+	set, err := readSettings(cfg.Settings)
+	if err != nil {
+		return nil, err
+	}
 	return &Host{
 		cfg: cfg,
+		set: set,
 		log: cfg.Log,
 		net: network.New(network.Config{
 			Job:      cfg.Submitted.ID,

@@ -30,7 +30,7 @@ func runTask(h *Host, chain *graph.Chain, id core.ExecutionAttemptID, locations 
 		Locations:   locations,
 		Log:         h.log,
 		Events:      t,
-		SegmentSize: h.cfg.SegmentSize,
+		SegmentSize: h.set.segmentSize,
 	})
 	close(t.started)
 	return t

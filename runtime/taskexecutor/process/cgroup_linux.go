@@ -43,6 +43,7 @@ func findCgroups(log *slog.Logger) *cgroups {
 			continue
 		}
 		log.Debug("workers get memory cgroups", "dir", p.dir)
+		p.removeStale()
 		return &p
 	}
 	return nil
@@ -68,8 +69,34 @@ func places(table string, log *slog.Logger) []cgroups {
 	return list
 }
 
+// removeStale removes the groups of TaskManagers that were killed. Only what is old is touched: a young group may
+// belong to a process that is not seen from here.
+func (p *cgroups) removeStale() {
+	dirs, err := filepath.Glob(filepath.Join(p.dir, groupPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), groupPrefix), "-")
+		if _, err := strconv.Atoi(pid); err != nil {
+			continue
+		}
+		if _, err := os.Stat("/proc/" + pid); err == nil {
+			continue
+		}
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+			_ = os.Remove(dir) // refused while there is a process in it
+		}
+	}
+}
+
+const (
+	groupPrefix = "flink-go-"
+	staleAfter  = time.Minute
+)
+
 func (p *cgroups) try() error {
-	dir := filepath.Join(p.dir, fmt.Sprintf("flink-go-%d-try", os.Getpid()))
+	dir := filepath.Join(p.dir, fmt.Sprintf("%s%d-try", groupPrefix, os.Getpid()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -83,7 +110,7 @@ func (p *cgroups) make(name string, memory int64) *cgroup {
 	if p == nil || memory <= 0 {
 		return nil
 	}
-	dir := filepath.Join(p.dir, fmt.Sprintf("flink-go-%d-%s", os.Getpid(), name))
+	dir := filepath.Join(p.dir, fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), name))
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		p.log.Warn("making the cgroup of a worker", "dir", dir, "cause", err)
 		return nil
