@@ -175,12 +175,11 @@ func (o *op) decodeElems(src []byte, n int, data unsafe.Pointer, count, depth in
 	if len(o.elem.ops) == 0 {
 		return n, nil // however many there are
 	}
-	for range count {
+	for i := range count {
 		var err error
-		if n, err = o.elem.decode(src, n, data, depth); err != nil {
+		if n, err = o.elem.decode(src, n, unsafe.Add(data, uintptr(i)*o.size), depth); err != nil {
 			return 0, err
 		}
-		data = unsafe.Add(data, o.size)
 	}
 	return n, nil
 }

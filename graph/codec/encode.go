@@ -88,9 +88,8 @@ func (o *op) encodeElems(dst []byte, data unsafe.Pointer, n, depth int) []byte {
 	if len(o.elem.ops) == 0 {
 		return dst // however many there are
 	}
-	for range n {
-		dst = o.elem.encode(dst, data, depth)
-		data = unsafe.Add(data, o.size)
+	for i := range n {
+		dst = o.elem.encode(dst, unsafe.Add(data, uintptr(i)*o.size), depth)
 	}
 	return dst
 }

@@ -155,6 +155,7 @@ func spread(n int, place func(i int) int) float64 {
 // TestKeysSpread holds that keys as programs have them fall evenly into key groups, by the upper half of the hash, and
 // into the slots of one key group's table, by the lower half.
 func TestKeysSpread(t *testing.T) {
+	ofPacked, ofFloat, ofMixed := mustHash[packed](t), mustHash[float64](t), mustHash[mixed](t)
 	keys := map[string]func(i int) uint64{
 		"counting":     func(i int) uint64 { return Uint64(uint64(i)) },
 		"multiples":    func(i int) uint64 { return Uint64(uint64(i) << 20) },
@@ -165,15 +166,15 @@ func TestKeysSpread(t *testing.T) {
 		"long":         func(i int) uint64 { return String(strings.Repeat("x", 100) + fmt.Sprint(i)) },
 		"common end":   func(i int) uint64 { return String(fmt.Sprint(i) + strings.Repeat("x", 60)) },
 		"urls":         func(i int) uint64 { return String(fmt.Sprintf("https://example.com/item/%d/view", i)) },
-		"pairs":        func(i int) uint64 { k := packed{int32(i), int32(i), 7}; return mustHash[packed](t)(&k) },
-		"small floats": func(i int) uint64 { f := float64(i); return mustHash[float64](t)(&f) },
+		"pairs":        func(i int) uint64 { k := packed{int32(i), int32(i), 7}; return ofPacked(&k) },
+		"small floats": func(i int) uint64 { f := float64(i); return ofFloat(&f) },
 		"mixed": func(i int) uint64 {
 			k := mixed{"u", int32(i % 7), [2]float64{float64(i), 1}}
-			return mustHash[mixed](t)(&k)
+			return ofMixed(&k)
 		},
 	}
 	for name, hash := range keys {
-		if s := spread(128, func(i int) int { return core.KeyGroup(hash(i), 128) }); math.Abs(s) > 6 && name != "counting" || s > 6 {
+		if s := spread(128, func(i int) int { return core.KeyGroup(hash(i), 128) }); s > 6 {
 			t.Errorf("%s: key groups are %.1f deviations from chance", name, s)
 		}
 		if s := spread(256, func(i int) int { return int(hash(i) & 255) }); s > 6 {
@@ -185,8 +186,8 @@ func TestKeysSpread(t *testing.T) {
 // TestAvalanche holds that each bit of a key changes each bit of the hash half of the time.
 func TestAvalanche(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	for _, size := range []int{1, 3, 4, 8, 12, 16, 24, 48, 64, 100} {
-		const rounds = 2000
+	for _, size := range []int{2, 3, 8, 12, 24, 64} {
+		const rounds = 600
 		worst := 0.0
 		for bit := range size * 8 {
 			var flips [64]int
@@ -205,7 +206,7 @@ func TestAvalanche(t *testing.T) {
 				worst = max(worst, math.Abs(float64(n)/rounds-0.5))
 			}
 		}
-		if worst > 0.08 && size > 1 { // a key of one byte has 128 pairs only
+		if worst > 0.12 { // six deviations
 			t.Errorf("%d bytes: a bit flips with probability 0.5 +- %.2f", size, worst)
 		}
 	}
@@ -222,8 +223,8 @@ func TestStringsDoNotCollide(t *testing.T) {
 			seen[String(s)] = s
 		}
 	}
-	for i := range 1_000_000 {
-		s := fmt.Sprintf("%07d", i)
+	for i := range 200_000 {
+		s := fmt.Sprintf("%06d", i)
 		if other, ok := seen[String(s)]; ok && other != s {
 			t.Fatalf("%q and %q", s, other)
 		}
