@@ -171,10 +171,15 @@ func (t *Table[K, V]) Clear() {
 func (t *Table[K, V]) group(hash uint64) *group[K, V] {
 	i := core.KeyGroup(hash, t.maxParallelism) - t.owned.From
 	if uint(i) >= uint(len(t.groups)) {
-		panic(fmt.Errorf("a record of key group %d came to the subtask that owns groups %d to %d: its key is not always the same",
-			i+t.owned.From, t.owned.From, t.owned.To-1))
+		panic(notOwned(i+t.owned.From, t.owned))
 	}
 	return &t.groups[i]
+}
+
+// notOwned is apart so that group is small enough to be inlined.
+func notOwned(keyGroup int, owned core.KeyGroupRange) error {
+	return fmt.Errorf("a record of key group %d came to the subtask that owns groups %d to %d: its key is not always the same",
+		keyGroup, owned.From, owned.To-1)
 }
 
 // find returns slot and entry number of a key.
