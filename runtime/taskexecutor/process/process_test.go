@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,6 +98,7 @@ func misbehave(what string, args []string, l net.Listener, send func(*pb.FromWor
 		go func() { panic("out of a goroutine") }()
 		select {}
 	case "overflow":
+		debug.SetMaxStack(16 << 20)
 		var deeper func(n int) int
 		deeper = func(n int) int { return deeper(n+1) + 1 }
 		deeper(0)
