@@ -25,7 +25,7 @@ type exchange struct {
 
 	mu        sync.Mutex
 	consumers []*consumer // by subtask; nil: not known yet
-	waiting   []*Outlet
+	waiting   map[int][]*Outlet // by the subtask that they wait for
 }
 
 // consumer is one subtask that reads an edge.
@@ -62,10 +62,10 @@ func (x *exchange) add(c *consumer) bool {
 		return false
 	}
 	x.consumers[c.subtask] = c
-	for _, o := range x.waiting {
+	for _, o := range x.waiting[c.subtask] {
 		o.Wake()
 	}
-	x.waiting = x.waiting[:0]
+	delete(x.waiting, c.subtask)
 	return true
 }
 
@@ -87,7 +87,12 @@ func (x *exchange) find(target int, o *Outlet) *consumer {
 			return c
 		}
 	}
-	x.waiting = append(x.waiting, o)
+	if x.waiting == nil {
+		x.waiting = map[int][]*Outlet{}
+	}
+	if w := x.waiting[target]; len(w) == 0 || w[len(w)-1] != o {
+		x.waiting[target] = append(w, o)
+	}
 	return nil
 }
 

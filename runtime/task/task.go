@@ -108,7 +108,7 @@ func (t *Task) Cancel(cause error) {
 // fail ends the attempt with state FAILED, unless it ends otherwise before. Any goroutine.
 func (t *Task) fail(err error) {
 	t.mu.Lock()
-	if t.failure == nil && !t.canceled {
+	if t.failure == nil && !t.canceled && !t.state.Terminal() {
 		t.failure = err
 	}
 	t.mu.Unlock()
