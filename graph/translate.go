@@ -22,6 +22,7 @@ func Translate(sg *StreamGraph) (*Compiled, error) {
 	}
 	t := newTranslation(sg)
 	t.assignOperatorIDs()
+	t.warnOfUnread()
 	t.chain()
 	return t.build(), nil
 }
@@ -87,6 +88,21 @@ func (t *translation) assignOperatorIDs() {
 		if n.Stateful {
 			t.warnings = append(t.warnings, fmt.Sprintf(
 				"%s: operator %q keeps state but has no UID: after a change of the program its state may not be found", n.Position, n.Name))
+		}
+	}
+}
+
+// warnOfUnread names operators whose records go nowhere: most likely a To was forgotten.
+func (t *translation) warnOfUnread() {
+	read := make([]bool, len(t.sg.Nodes))
+	for _, n := range t.sg.Nodes {
+		for _, e := range n.Inputs {
+			read[e.Source.Index] = true
+		}
+	}
+	for i, n := range t.sg.Nodes {
+		if !read[i] && n.Kind != Sink {
+			t.warnings = append(t.warnings, fmt.Sprintf("%s: nothing reads what operator %q emits", n.Position, n.Name))
 		}
 	}
 }

@@ -188,6 +188,16 @@ func TestStateWithoutUIDIsAWarning(t *testing.T) {
 	}
 }
 
+func TestAnOperatorThatNothingReadsIsAWarning(t *testing.T) {
+	p := newProgram()
+	in := p.add(graph.Source, "in")
+	p.add(graph.Sink, "out", in)
+	p.add(graph.Transform, "Map", in)
+	if got := p.translate(t).Job.Warnings; !slices.Equal(got, []string{`Map.go:1: nothing reads what operator "Map" emits`}) {
+		t.Errorf("warnings %q", got)
+	}
+}
+
 func TestSlotSharingGroupsAreInherited(t *testing.T) {
 	p := newProgram()
 	a, b := p.add(graph.Source, "a"), p.add(graph.Source, "b")

@@ -26,7 +26,8 @@ type Source[T any] struct {
 	Open func(ctx *RuntimeContext) (Reader[T], error)
 
 	// Enumerate discovers splits and hands them to found, in as many calls as it likes. It runs in subtask 0 on a
-	// goroutine of its own, so it may block; ctx.Context ends with the attempt. A bounded source returns when all
+	// goroutine of its own, so it may block and of ctx uses what says who and where it is, Log, and Context, which ends
+	// with the attempt. A bounded source returns when all
 	// splits were found, an unbounded one when no more will come. Splits found again after a restart must have the
 	// same ids.
 	Enumerate func(ctx *RuntimeContext, found func(splits ...Split)) error

@@ -64,3 +64,12 @@ func BenchmarkQuery(b *testing.B) {
 		})
 	}
 }
+
+func TestNumbersAsText(t *testing.T) {
+	var text text
+	for _, n := range []uint64{0, 9, 10, 99, 1000, 1e16, 1<<64 - 1} {
+		if got, want := text.number("item", n, "@x"), fmt.Sprintf("item%d@x", n); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
