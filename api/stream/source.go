@@ -26,10 +26,9 @@ type Source[T any] struct {
 	Open func(ctx *RuntimeContext) (Reader[T], error)
 
 	// Enumerate discovers splits and hands them to found, in as many calls as it likes. It runs in subtask 0 on a
-	// goroutine of its own, so it may block and of ctx uses what says who and where it is, Log, and Context, which ends
-	// with the attempt. A bounded source returns when all
-	// splits were found, an unbounded one when no more will come. Splits found again after a restart must have the
-	// same ids.
+	// goroutine of its own, so it may block; of ctx it uses what says where it is, Log, and Context, which ends with the
+	// attempt. A bounded source returns when all splits were found, an unbounded one when no more will come. Splits
+	// found again after a restart must have the same ids.
 	Enumerate func(ctx *RuntimeContext, found func(splits ...Split)) error
 	// OpenSplit makes the reader of one split. It runs on the task's goroutine. A subtask of a bounded source reads
 	// one split after the other; one of an unbounded source reads all that it was given in turns.
