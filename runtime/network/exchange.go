@@ -24,7 +24,7 @@ type exchange struct {
 	refs int // guarded by Network.mu
 
 	mu        sync.Mutex
-	consumers []*consumer // by subtask; nil: not known yet
+	consumers []*consumer       // by subtask; nil: not known yet
 	waiting   map[int][]*Outlet // by the subtask that they wait for
 }
 
