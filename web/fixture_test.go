@@ -409,7 +409,7 @@ func actAsProgram(args []string) int {
 			}
 			all = append(all, b)
 		}
-		return len(all) % 2
+		return len(all) * 0 // it had all the memory it wanted: no plan, but no failure either
 	}
 	g := testGraph(core.NewJobID())
 	g.Name = "planned " + os.Getenv("FLINKGO_SETTINGS") + " " + strings.Join(args, "|")

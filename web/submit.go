@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -65,7 +66,9 @@ func (s *Server) receive(ctx context.Context, q *query) (*upload, error) {
 		return nil, core.E("receive upload", core.Internal, "", err)
 	}
 	u := &upload{dir: dir, json: map[string][]byte{}}
-	if err := u.receive(multipart.NewReader(q.req.Body, params["boundary"])); err != nil {
+	// mime/multipart moves 4 KiB at a time: buffers before and behind it save thousands of system calls.
+	body := bufio.NewReaderSize(q.req.Body, copyBuffer)
+	if err := u.receive(multipart.NewReader(body, params["boundary"])); err != nil {
 		return nil, errors.Join(err, u.close())
 	}
 	return u, nil
@@ -131,8 +134,9 @@ func (u *upload) part(p *multipart.Part, n int) error {
 	h := sha256.New()
 	// Errors of writing are ours, errors of reading are the client's.
 	disk := &diskWriter{w: io.MultiWriter(f, h)}
-	size, err := io.Copy(disk, content)
-	err = errors.Join(err, f.Close())
+	buffered := bufio.NewWriterSize(disk, copyBuffer)
+	size, err := io.Copy(buffered, content)
+	err = errors.Join(err, buffered.Flush(), f.Close())
 	switch {
 	case disk.failed:
 		return core.E("receive upload", core.Internal, name, err)
@@ -144,6 +148,8 @@ func (u *upload) part(p *multipart.Part, n int) error {
 	u.files = append(u.files, file)
 	return nil
 }
+
+const copyBuffer = 256 << 10
 
 type diskWriter struct {
 	w      io.Writer
