@@ -89,7 +89,11 @@ func controlSocket() (ours net.Conn, theirs *os.File, err error) {
 
 // run is the life of the child, from fetching its program to its end.
 func (c *child) run() {
-	cause := c.live()
+	c.finish(c.live())
+}
+
+// finish tells the end, after the last goroutine of the child.
+func (c *child) finish(cause *pb.ErrorInfo) {
 	c.mu.Lock()
 	c.over = true
 	for _, t := range c.timers {
@@ -156,15 +160,11 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 		return nil, err
 	}
 	defer listener.Close()
-	out, err := c.output(".out")
+	out, errs, err := c.l.outputs.open(c.spec.Job, c.spec.Number)
 	if err != nil {
 		return nil, err
 	}
 	defer out.close()
-	errs, err := c.output(".err")
-	if err != nil {
-		return nil, err
-	}
 	defer errs.close()
 	env, err := c.environment(job, dir)
 	if err != nil {
@@ -185,24 +185,29 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 	cmd.ExtraFiles = []*os.File{c.theirs, listener}
 	cmd.SysProcAttr = sysProcAttr(group)
 
-	// Whoever stops or kills the child finds it either not begun, with c.ctx ended, or with a process to signal.
 	c.mu.Lock()
-	if c.ctx.Err() != nil || c.stopped {
-		c.mu.Unlock()
+	ended := c.ctx.Err() != nil || c.stopped
+	c.mu.Unlock()
+	if ended {
 		return errorInfo(core.E("start worker of job", core.Canceled, c.spec.Job.String(), context.Cause(c.ctx))), nil
 	}
 	start := time.Now()
-	err = c.l.spawner.start(cmd)
-	if err == nil {
-		c.process = cmd.Process
-	}
-	c.mu.Unlock()
-	if err != nil {
+	if err := c.l.spawner.start(cmd); err != nil {
 		return nil, fmt.Errorf("running the program: %w", err)
 	}
+	c.mu.Lock()
+	c.process = cmd.Process
+	switch { // what came while it was being forked
+	case c.killed != nil:
+		killGroup(cmd.Process.Pid)
+	case c.stopped:
+		c.endInOrder()
+	}
+	c.mu.Unlock()
 	limitProcess(cmd.Process.Pid, group, memory, c.l.log)
 	group.add(cmd.Process.Pid)
-	c.l.log.Info("worker started", "job", c.spec.Job, "worker", c.spec.Number, "pid", cmd.Process.Pid, "took", time.Since(start))
+	c.l.log.Info("worker started", "job", c.spec.Job, "worker", c.spec.Number, "pid", cmd.Process.Pid,
+		"output", out.path, "took", time.Since(start))
 	_ = c.theirs.Close()
 	_ = listener.Close()
 
@@ -246,21 +251,6 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 
 // drainGrace is how long the output of an ended worker is read on when something keeps it open.
 const drainGrace = 300 * time.Millisecond
-
-// keepLogs is how many workers of one job keep their output files.
-const keepLogs = 8
-
-func (c *child) output(suffix string) (*stream, error) {
-	if old := c.spec.Number - keepLogs; old >= 0 {
-		for _, rotated := range []string{"", rotatedSuffix} {
-			name := fmt.Sprintf("worker-%s-%d%s%s", c.spec.Job, old, suffix, rotated)
-			if err := os.Remove(filepath.Join(c.l.cfg.LogDir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-				c.l.log.Warn("removing the output of an older worker", "job", c.spec.Job, "cause", err)
-			}
-		}
-	}
-	return newStream(filepath.Join(c.l.cfg.LogDir, c.name+suffix), c.l.cfg.LogLimit)
-}
 
 // harmless are the environment variables that every worker sees.
 var harmless = [...]string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GOTRACEBACK"}
@@ -451,6 +441,11 @@ func (c *child) Stop() {
 		c.cancel() // it has not begun
 		return
 	}
+	c.endInOrder()
+}
+
+// endInOrder asks the process to end and sees to it that it does. c.mu is held.
+func (c *child) endInOrder() {
 	c.sender.Send(&pb.ToWorker{Message: &pb.ToWorker_Stop{Stop: &pb.WorkerStop{}}})
 	c.timers = append(c.timers,
 		time.AfterFunc(c.l.cfg.StopGrace, func() { c.signal(syscall.SIGTERM) }),

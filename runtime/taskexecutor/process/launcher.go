@@ -20,7 +20,7 @@ type Config struct {
 	Fetch func(ctx context.Context, blobs rpc.BlobGateway, key core.BlobKey) (path string, err error)
 	// Dir is where each worker gets a directory of its own, removed with it.
 	Dir string
-	// LogDir takes worker-<job>-<n>.out and .err.
+	// LogDir takes worker-<job>-<n>.out and .err. Several TaskManagers may share it.
 	LogDir string
 	// LogLimit bounds each of these files; one older file is kept beside it. 16 MiB.
 	LogLimit int64
@@ -45,6 +45,7 @@ type Launcher struct {
 	ctx     context.Context // of fetching programs; ends at Close
 	cancel  context.CancelFunc
 	spawner *spawner
+	outputs *outputs
 	cgroups *cgroups
 	machine int64 // bytes of memory that there are
 
@@ -89,6 +90,7 @@ func New(cfg Config) (*Launcher, error) {
 		ctx:     ctx,
 		cancel:  cancel,
 		spawner: newSpawner(),
+		outputs: &outputs{dir: cfg.LogDir, limit: cfg.LogLimit, log: cfg.Log},
 		cgroups: findCgroups(cfg.Log),
 		machine: machineMemory(),
 	}, nil
@@ -100,7 +102,7 @@ func (l *Launcher) Start(spec taskexecutor.WorkerSpec, events taskexecutor.Worke
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		events.Exited(errorInfo(core.E("start worker", core.Unavailable, spec.Job.String(), errors.New("the TaskManager shuts down"))))
+		c.finish(errorInfo(core.E("start worker", core.Unavailable, spec.Job.String(), errors.New("the TaskManager shuts down"))))
 		return c
 	}
 	l.children.Go(c.run)

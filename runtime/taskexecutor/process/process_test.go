@@ -404,6 +404,75 @@ func TestR57_OutputIsCapped(t *testing.T) {
 	}
 }
 
+// a job whose workers die again and again keeps the output of the last ones; a TaskManager with the same log
+// directory is not disturbed.
+func TestR57_OldOutputGoes(t *testing.T) {
+	dir, job := t.TempDir(), core.NewJobID()
+	mine := &outputs{dir: dir, limit: 1 << 20, log: slog.New(slog.DiscardHandler)}
+	others := &outputs{dir: dir, limit: 1 << 20, log: slog.New(slog.DiscardHandler)}
+	open := func(o *outputs, job core.JobID, n int) string {
+		t.Helper()
+		out, errs, err := o.open(job, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.close()
+		errs.close()
+		return out.path
+	}
+	foreign := open(others, job, 0)
+	for n := range 2 * keepPerJob {
+		if open(mine, job, n) == foreign {
+			t.Fatal("two workers write into one file")
+		}
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(files) != 2*keepPerJob+2 {
+		t.Errorf("%d files, want %d", len(files), 2*keepPerJob+2)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Error(err)
+	}
+	for range keepInAll {
+		open(mine, core.NewJobID(), 0)
+	}
+	files, _ = filepath.Glob(filepath.Join(dir, "*"))
+	if len(files) != 2*keepInAll+2 {
+		t.Errorf("%d files, want %d", len(files), 2*keepInAll+2)
+	}
+}
+
+func TestStartAfterClose(t *testing.T) {
+	f := newFixture(t, nil)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := newRecorder()
+	f.start(t, r, "run").Stop()
+	if cause := r.wait(t); !strings.Contains(cause.GetMessage(), "shuts down") {
+		t.Errorf("cause %v", cause)
+	}
+}
+
+// A stop that comes while the process is being forked ends it all the same.
+func TestStopWhileStarting(t *testing.T) {
+	f := newFixture(t, nil)
+	for range 20 {
+		r := newRecorder()
+		w := f.start(t, r, "run")
+		w.Stop()
+		if cause := r.wait(t); cause != nil {
+			t.Errorf("cause %v after a stop", cause)
+		}
+		r = newRecorder()
+		w = f.start(t, r, "run")
+		w.Kill(errors.New("enough"))
+		if cause := r.wait(t); cause.GetMessage() != "enough" {
+			t.Errorf("cause %v after a kill", cause)
+		}
+	}
+}
+
 // The next worker of a job listens at the same address, for the listener stays with the TaskManager.
 func TestListenerOutlivesWorker(t *testing.T) {
 	f := newFixture(t, nil)

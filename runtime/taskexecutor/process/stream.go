@@ -31,22 +31,14 @@ type stream struct {
 	found bool
 }
 
-func newStream(path string, limit int64) (*stream, error) {
+// newStream takes over file, which it closes.
+func newStream(file *os.File, limit int64) (*stream, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("making the pipe for %s: %w", path, err)
+		_ = file.Close()
+		return nil, fmt.Errorf("making the pipe for %s: %w", file.Name(), err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		_ = r.Close()
-		_ = w.Close()
-		return nil, err
-	}
-	s := &stream{r: r, w: w, path: path, limit: limit, file: f}
-	if info, err := f.Stat(); err == nil {
-		s.size = info.Size()
-	}
-	return s, nil
+	return &stream{r: r, w: w, path: file.Name(), limit: limit, file: file}, nil
 }
 
 // copy runs until the worker's end is closed everywhere, or abandon. It first closes this process's copy of that end.
