@@ -80,16 +80,23 @@ func (x *ExecutionGraph) SlotsAssigned(now time.Time, assigned []Assigned) []Eff
 // SlotsLost says that slots are gone for one cause, and with them what ran there. Regions that only waited wait on.
 func (x *ExecutionGraph) SlotsLost(now time.Time, ids []int, cause FailureInfo) []Effect {
 	x.begin(now)
+	told := false
 	for _, id := range ids {
 		if id < 0 || id >= len(x.slots) || !x.slots[id].held {
 			continue
 		}
 		s := &x.slots[id]
+		x.loss = true
 		x.drop(s)
 		for _, t := range s.tasks {
-			if t.now.deployed() {
-				x.fail(t, cause)
+			if !t.now.deployed() {
+				continue
 			}
+			if t.now.state == core.ExecutionCanceling && x.stopping > 0 && !told {
+				told = true // what it is canceled for may well be this loss, seen by a neighbor
+				x.history.join(x.entry(t, cause))
+			}
+			x.fail(t, cause)
 		}
 		x.want(s)
 	}

@@ -42,6 +42,7 @@ type ExecutionGraph struct {
 	now      time.Time
 	out      []Effect
 	failures []failed
+	loss     bool // of slots, and whatever fails fails because of it
 	ready    []*region
 	wanted   []*sharedSlot
 	unneeded []int
@@ -184,7 +185,10 @@ func (x *ExecutionGraph) end() []Effect {
 		failures := x.failures
 		x.failures = nil
 		x.state.failed(failures)
+	} else if x.loss {
+		x.hasten()
 	}
+	x.loss = false
 	x.state.settle()
 	if !x.state.schedules() {
 		x.ready, x.wanted = nil, nil

@@ -13,8 +13,12 @@ import (
 
 // restarter decides whether a failed job runs again. failed is called once per failure, or group of failures with one
 // cause, and returns how long to wait. Failures while a restart waits join that restart and are not counted.
+//
+// lost is called when TaskManagers or slots are lost, which is no fault of the job; true means to restart at once, and
+// that failures just before, which mostly are the same loss seen by its neighbors, are not held against the job.
 type restarter interface {
 	failed(now time.Time) (delay time.Duration, again bool)
+	lost(now time.Time) bool
 }
 
 // newRestarter makes the strategy of a job; a strategy without a type is exponential-delay. Fields that are zero have
@@ -60,6 +64,7 @@ func newRestarter(s graph.RestartStrategy, jitter func() float64) (restarter, er
 type noRestart struct{}
 
 func (noRestart) failed(time.Time) (time.Duration, bool) { return 0, false }
+func (noRestart) lost(time.Time) bool                    { return false }
 
 // fixedDelay restarts a number of times.
 type fixedDelay struct {
@@ -74,6 +79,8 @@ func (f *fixedDelay) failed(time.Time) (time.Duration, bool) {
 	f.left--
 	return f.delay, true
 }
+
+func (*fixedDelay) lost(time.Time) bool { return false }
 
 // failureRate restarts unless more than max failures fell into one interval.
 type failureRate struct {
@@ -92,7 +99,12 @@ func (f *failureRate) failed(now time.Time) (time.Duration, bool) {
 	return f.delay, again
 }
 
-// exponentialDelay waits longer after each failure, up to max; a time of reset without failure begins anew.
+func (*failureRate) lost(time.Time) bool { return false }
+
+// exponentialDelay waits longer after each failure, up to max; a time of reset without failure begins anew. Unlike
+// Flink's it does not wait after the loss of a machine: to wait cures a program or its surroundings, not a machine, and
+// the wait would be most of the time in which the job stands still. Losses that follow each other within lossPause
+// count as failures.
 type exponentialDelay struct {
 	initial, max time.Duration
 	multiplier   float64
@@ -104,9 +116,31 @@ type exponentialDelay struct {
 	current  time.Duration
 	failures int
 	resumed  time.Time // when the last restart was due
+
+	failedAt time.Time // the last failure, and what was before it
+	before   struct {
+		current  time.Duration
+		failures int
+	}
+	lostAt time.Time // the last loss after which it did not wait
+}
+
+// lossPause is the least time between two losses after which exponentialDelay does not wait.
+const lossPause = 5 * time.Second
+
+func (e *exponentialDelay) lost(now time.Time) bool {
+	if !e.lostAt.IsZero() && now.Sub(e.lostAt) < lossPause {
+		return false
+	}
+	e.lostAt = now
+	if e.failures > 0 && now.Sub(e.failedAt) < lossPause {
+		e.current, e.failures = e.before.current, e.before.failures
+	}
+	return true
 }
 
 func (e *exponentialDelay) failed(now time.Time) (time.Duration, bool) {
+	e.failedAt, e.before.current, e.before.failures = now, e.current, e.failures
 	if e.failures > 0 && now.Sub(e.resumed) >= e.reset {
 		e.failures = 0
 	}

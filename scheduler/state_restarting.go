@@ -36,6 +36,7 @@ func (x *ExecutionGraph) failover(failures []failed) *FailureInfo {
 			return nil
 		}
 	}
+	hastened := x.hasten()
 	fresh := failures[:0:0]
 	for _, f := range failures {
 		if f.task != nil && f.task.region.phase == regionStopping {
@@ -49,7 +50,14 @@ func (x *ExecutionGraph) failover(failures []failed) *FailureInfo {
 	}
 	root := fresh[0]
 	at, joins := x.waitingRestart()
-	if !joins {
+	switch {
+	case hastened:
+		at, joins = x.now, true
+	case joins:
+	case x.loss && x.restart.lost(x.now):
+		at = x.now
+		x.failure = &root.info
+	default:
 		delay, again := x.restart.failed(x.now)
 		if !again {
 			return nil
@@ -87,6 +95,20 @@ func (x *ExecutionGraph) failover(failures []failed) *FailureInfo {
 	}
 	x.out = append(x.out, FailureRecorded{entry, tasks, at}, RestartAt{at})
 	return x.failure
+}
+
+// hasten makes a restart that waits due at once when slots were lost meanwhile: what failed first was a neighbor that
+// noticed the loss before the JobMaster did. It tells whether it did so.
+func (x *ExecutionGraph) hasten() bool {
+	if _, waits := x.waitingRestart(); !x.loss || !waits || !x.restart.lost(x.now) {
+		return false
+	}
+	for i := range x.regions {
+		if r := &x.regions[i]; r.phase == regionStopping && r.restartAt.After(x.now) {
+			r.restartAt = x.now
+		}
+	}
+	return true
 }
 
 // waitingRestart returns when the restart that waits now is due; ok is false if none does.

@@ -71,7 +71,8 @@ type Requirement struct {
 
 // PoolCluster is what the JobMaster last heard of the cluster's slots, for messages to people.
 type PoolCluster struct {
-	Known        bool
+	Reached      bool // there is a connection to the ResourceManager
+	Known        bool // it said what there is:
 	TaskManagers int
 	Total, Free  int
 }
@@ -583,8 +584,12 @@ func (p *Pool) Waiting() string {
 	}
 	n := p.Counts()
 	text := fmt.Sprintf("slots: needs %d, has %d", n.Needed, n.Needed-n.Pending)
-	if !p.cluster.Known {
-		return text + ", the ResourceManager is not reached yet"
+	switch {
+	case p.cluster.Known:
+	case p.cluster.Reached:
+		return text
+	default:
+		return text + ", the ResourceManager is not reached"
 	}
 	return text + fmt.Sprintf(", the cluster has %d (%d free) on %d TaskManagers", p.cluster.Total, p.cluster.Free, p.cluster.TaskManagers)
 }

@@ -97,7 +97,7 @@ func (s *poolScript) run(t *testing.T, d *datadriven.TestData) string {
 		return s.show(s.p.Report(tm, held))
 	case "cluster":
 		n := numbers("slots")
-		s.p.SetCluster(PoolCluster{Known: true, TaskManagers: n[0], Total: n[1], Free: n[2]})
+		s.p.SetCluster(PoolCluster{Reached: true, Known: true, TaskManagers: n[0], Total: n[1], Free: n[2]})
 		return ""
 	case "tick":
 		by, err := time.ParseDuration(d.CmdArgs[0].Key)

@@ -81,6 +81,7 @@ func (r *resourceManager) connect() {
 		}
 		m.log.Info("registered at the ResourceManager", "address", c.address.Server)
 		r.gateway = c.gateway
+		m.pool.SetCluster(slots.PoolCluster{Reached: true})
 		r.monitor.Watch(struct{}{}, rpc.Exchange(
 			func() *pb.HeartbeatFromJobMasterRequest {
 				return &pb.HeartbeatFromJobMasterRequest{JobId: m.cfg.Job.ID.Bytes()}
@@ -174,7 +175,7 @@ func (r *resourceManager) askCluster() {
 		return gateway.RequestTaskManagers(ctx, &pb.RequestTaskManagersRequest{})
 	}, func(answer *pb.RequestTaskManagersResponse, err error) {
 		if err == nil && r.gateway == gateway {
-			c := slots.PoolCluster{Known: true, TaskManagers: len(answer.GetTaskManagers())}
+			c := slots.PoolCluster{Reached: true, Known: true, TaskManagers: len(answer.GetTaskManagers())}
 			for _, tm := range answer.GetTaskManagers() {
 				c.Total += int(tm.GetSlotsTotal())
 				c.Free += int(tm.GetSlotsFree())
