@@ -646,8 +646,8 @@ func TestR27_OutOfMemory(t *testing.T) {
 		}
 	})
 	t.Run("rlimit", func(t *testing.T) {
-		if runtime.GOOS != "linux" {
-			t.Skip("workers are limited on Linux only")
+		if runtime.GOOS != "linux" || raceEnabled {
+			t.Skip("workers are limited on Linux only, and not with the race detector in them")
 		}
 		f := newFixture(t, func(c *Config) { c.MemoryPerSlot = 64 << 20 })
 		f.cgroups = nil
