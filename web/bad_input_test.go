@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -440,10 +441,17 @@ func TestB35_Graphs(t *testing.T) {
 	}
 	request := `{"executionPlanFileName":"g.json","jobJarFileNames":["p"]}`
 	octets := "application/octet-stream"
+	f.server.cfg.Check = func(g *graph.JobGraph) error {
+		if g.Vertices[0].Parallelism > 1000 {
+			return errors.New("parallelism 2000 is above max parallelism")
+		}
+		return nil
+	}
 	for name, c := range map[string]struct {
 		form     *form
 		contains string
 	}{
+		"cannot run":    {withGraph(request, good(), func(g *graph.JobGraph) { g.Vertices[0].Parallelism = 2000 }, self), "above max parallelism"},
 		"no request":    {newForm().add("file_0", "g.json", "application/json", "{}"), "the part \\\"request\\\" is missing"},
 		"no plan named": {newForm().add("request", "", "", "{}"), "executionPlanFileName is missing"},
 		"no plan sent":  {newForm().add("request", "", "", request), "ExecutionPlan file g.json could not be found on the server."},

@@ -283,7 +283,7 @@ func (s *Server) compile(ctx context.Context, q *query) (*graph.JobGraph, jar, e
 		g.ID = *run.JobID
 	}
 	g.Program = graph.Program{Blob: j.key, Name: j.name, Args: run.Args, Settings: settings}
-	return g, j, checkGraph(g)
+	return g, j, s.checkGraph(g)
 }
 
 func (s *Server) planJar(ctx context.Context, q *query) (any, error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph"
 	pb "github.com/flink-go/flink-go/rpc/proto"
 )
 
@@ -53,6 +54,8 @@ type Config struct {
 	Dir string
 	// LogDir holds the JobManager's logs; LogFile and OutFile are the names in it of its own. Empty: none are served.
 	LogDir, LogFile, OutFile string
+	// Check refuses a job graph that cannot run, before its program is stored; nil leaves that to the Dispatcher.
+	Check func(*graph.JobGraph) error
 	// Token must come with every request if rest.auth.type is token.
 	Token string
 	// Version is that of flink-go, shown to people.

@@ -193,6 +193,9 @@ func (s *Server) submit(ctx context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkGraph(g); err != nil {
+		return nil, err
+	}
 	if len(u.files) > 1 {
 		return nil, invalid("%d programs in one submission, expected one", len(u.files))
 	}
@@ -246,14 +249,11 @@ func (u *upload) graph() (*graph.JobGraph, error) {
 	if err := decodeJSON("job graph", b, &g); err != nil {
 		return nil, err
 	}
-	if err := checkGraph(&g); err != nil {
-		return nil, err
-	}
 	return &g, nil
 }
 
-// checkGraph refuses what no JobManager could run (B-35 to B-40). The Dispatcher has the last word.
-func checkGraph(g *graph.JobGraph) error {
+// checkGraph refuses what cannot run (B-35 to B-40) before anything is stored.
+func (s *Server) checkGraph(g *graph.JobGraph) error {
 	if g.Version != graph.FormatVersion {
 		return invalid("job graph: it has format version %d, this JobManager reads version %d", g.Version, graph.FormatVersion)
 	}
@@ -262,6 +262,12 @@ func checkGraph(g *graph.JobGraph) error {
 	}
 	if len(g.Vertices) == 0 {
 		return invalid("job graph: it has no vertices")
+	}
+	if s.cfg.Check == nil {
+		return nil
+	}
+	if err := s.cfg.Check(g); err != nil {
+		return core.E("check job graph", core.Invalid, g.ID.String(), err)
 	}
 	return nil
 }
