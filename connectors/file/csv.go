@@ -73,15 +73,15 @@ func (r *csvReader[T]) Next(v *T) (int64, stream.Status, error) {
 		var err error
 		if r.csv == nil {
 			err = r.nextFile()
-			if err == io.EOF {
+			if errors.Is(err, errNoMoreParts) {
 				return 0, stream.End, nil
 			}
 		} else {
 			err = r.record(v)
-			switch err {
-			case nil:
+			switch {
+			case err == nil:
 				return stream.NoTimestamp, stream.Record, nil
-			case io.EOF:
+			case errors.Is(err, io.EOF):
 				r.csv = nil
 				continue
 			}
@@ -111,10 +111,10 @@ func (r *csvReader[T]) nextFile() error {
 	if err == nil {
 		err = r.match(header)
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return nil
-	case io.EOF:
+	case errors.Is(err, io.EOF):
 		r.csv = nil // an empty file
 		return nil
 	default:
@@ -147,7 +147,7 @@ func (r *csvReader[T]) record(v *T) error {
 	start := r.csv.InputOffset()
 	r.src.renew()
 	cells, err := r.csv.Read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return err
 	}
 	if err != nil {

@@ -54,11 +54,14 @@ func newPartReader(ctx *stream.RuntimeContext, c *config, parts []part) partRead
 	return r
 }
 
-// next opens the next part, with io.EOF after the last.
+// errNoMoreParts ends a split. It is not io.EOF, which errors of files may wrap.
+var errNoMoreParts = errors.New("no more parts")
+
+// next opens the next part, with errNoMoreParts after the last.
 func (r *partReader) next() error {
 	r.Close()
 	if len(r.parts) == 0 {
-		return io.EOF
+		return errNoMoreParts
 	}
 	p := r.parts[0]
 	r.parts = r.parts[1:]
@@ -173,7 +176,7 @@ func (r *lineReader[T]) Next(v *T) (int64, stream.Status, error) {
 					return stream.NoTimestamp, stream.Record, nil
 				}
 			}
-			if err == errNoRecord {
+			if errors.Is(err, errNoRecord) {
 				continue
 			}
 			if err = r.broken(err); err != nil {
@@ -182,7 +185,7 @@ func (r *lineReader[T]) Next(v *T) (int64, stream.Status, error) {
 			continue
 		}
 		switch err := r.nextScanner(); {
-		case err == io.EOF:
+		case errors.Is(err, errNoMoreParts):
 			return 0, stream.End, nil
 		case err != nil:
 			if err := r.bad(err); err != nil {
@@ -214,7 +217,7 @@ func (r *lineReader[T]) broken(err error) error {
 	if !tooLong && !badRecord {
 		read := r.scan.Read()
 		r.scan = nil
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if compression(o.Path) != "" || read >= o.To {
 				return nil
 			}

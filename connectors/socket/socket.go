@@ -81,7 +81,7 @@ type reader struct {
 // Next returns the next line that was received.
 func (r *reader) Next(v *string) (int64, stream.Status, error) {
 	for len(r.now.lines) == 0 {
-		if r.now.err == io.EOF {
+		if errors.Is(r.now.err, io.EOF) {
 			return 0, stream.End, nil
 		}
 		if r.now.err != nil {
@@ -139,7 +139,7 @@ func (r *reader) receive(ctx context.Context) {
 
 // end is the error that an input ends with: io.EOF if the other side closed it and nothing else was asked for.
 func (r *reader) end(err error) error {
-	if err == io.EOF && r.c.retries == 0 {
+	if errors.Is(err, io.EOF) && r.c.retries == 0 {
 		return io.EOF
 	}
 	return fmt.Errorf("socket %s: %w", r.address, err)

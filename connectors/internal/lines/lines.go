@@ -5,6 +5,7 @@ package lines
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -85,7 +86,7 @@ func (s *Scanner) Next() (string, error) {
 			s.discard()
 			s.from = start
 			return "", &TooLongError{s.limit}
-		case s.last != nil && s.last != io.EOF:
+		case s.last != nil && !errors.Is(s.last, io.EOF):
 			s.from = s.Read()
 			return "", s.last
 		case s.last != nil && s.pos == s.end:
