@@ -75,6 +75,19 @@ const (
 	SelectAll                         // a copy to each
 )
 
+// Credits is how many batches or frames of a channel may be under way at once, for an edge of so many channels at one
+// end: many channels get fewer, so that they do not hold too much.
+func Credits(channels int) int {
+	switch {
+	case channels <= 64:
+		return 8
+	case channels <= 256:
+		return 4
+	default:
+		return 2
+	}
+}
+
 // WriterConfig is what a Writer is made from.
 type WriterConfig struct {
 	Outlet         Outlet

@@ -12,7 +12,7 @@ import (
 
 const (
 	maxBatchRecords = 1024
-	writerBudget    = 2 << 20 // bytes in the batches that one writer fills at a time
+	writerBudget    = 4 << 20 // bytes that one writer may have under way in all its channels, as long as frames stay useful
 	minSegmentSize  = 1 << 10
 	// MaxFrame is the largest payload of a frame and so the largest record that can leave a process.
 	MaxFrame = 256 << 20
@@ -87,7 +87,8 @@ func (t *recordType[T]) NewWriter(c WriterConfig) (any, Output, error) {
 		w.segment = DefaultSegmentSize
 	}
 	// With many targets the batches get smaller, so that what is under way stays bounded.
-	w.segment = min(w.segment, max(writerBudget/max(c.Targets, 1), minSegmentSize))
+	targets := max(c.Targets, 1)
+	w.segment = min(w.segment, max(writerBudget/(targets*Credits(targets)), minSegmentSize))
 	w.limit = min(max(w.segment/max(t.size, 1), 1), maxBatchRecords)
 	return w, w, nil
 }

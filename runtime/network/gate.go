@@ -57,18 +57,6 @@ func (n *Network) NewGate(owner Owner, attempt core.ExecutionAttemptID, edges []
 	return g
 }
 
-// credits is how many batches or frames of a channel may be under way, so that many channels do not hold too much.
-func credits(channels int) int {
-	switch {
-	case channels <= 64:
-		return 8
-	case channels <= 256:
-		return 4
-	default:
-		return 2
-	}
-}
-
 // Open asks the producers for their channels: one request for each edge and worker, not one for each channel.
 func (g *Gate) Open(l *Locations) error {
 	for i := range g.edges {
@@ -102,7 +90,7 @@ func (g *Gate) openLocal(e *Edge) {
 	x := g.net.exchange(exchangeKey{g.attempt.Graph, e.Producer, e.Output})
 	c := &consumer{
 		subtask: g.attempt.Subtask, attempt: g.attempt.Attempt, from: e.From, attempts: e.Location.Attempt[e.From:e.To],
-		gate: g, input: e.Input, base: e.Base, credits: credits(e.To - e.From), schema: e.Schema,
+		gate: g, input: e.Input, base: e.Base, credits: operator.Credits(e.To - e.From), schema: e.Schema,
 	}
 	g.local = append(g.local, localEdge{x, c})
 	x.add(c)
@@ -110,7 +98,7 @@ func (g *Gate) openLocal(e *Edge) {
 
 func (g *Gate) openRemote(e *Edge, address string, producers int) error {
 	in := &inbound{
-		gate: g, edge: e, input: e.Input, base: e.Base, channels: e.To - e.From, credits: credits(e.To - e.From), remaining: producers,
+		gate: g, edge: e, input: e.Input, base: e.Base, channels: e.To - e.From, credits: operator.Credits(e.To - e.From), remaining: producers,
 	}
 	g.remote = append(g.remote, in)
 	return g.net.connect(address, in)

@@ -3,6 +3,7 @@ package task_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -241,4 +242,74 @@ func eventually(t testing.TB, ok func() bool) {
 			t.Fatal("it did not happen in 10 s")
 		}
 	}
+}
+
+// Cancel and fail at any moment, while tasks connect, wait for credits and give batches back: everything ends at once
+// and nothing stays behind.
+func TestEndAtAnyMoment(t *testing.T) {
+	repeats := 60
+	if testing.Short() {
+		repeats = 10
+	}
+	for _, workers := range []int{0, 2, 3} {
+		t.Run(fmt.Sprint("workers ", workers), func(t *testing.T) {
+			t.Parallel()
+			for i := range repeats {
+				endAfter(t, workers, time.Duration(i*i)*3*time.Microsecond)
+			}
+		})
+	}
+}
+
+// endAfter runs a diamond without end and ends it after a while.
+func endAfter(t *testing.T, workers int, after time.Duration) {
+	p := newPlan(t)
+	p.segment = 200
+	var emitted atomic.Int64
+	p.vertex("a", 3, counting(t, &emitted))
+	p.vertex("b", 2, mapNode(t, "b", func(v *wide) wide { return *v }))
+	p.vertex("c", 4, sinkNode(func(*operator.Context, *wide, int64) {}, nil))
+	p.edge("a", "b", graph.Rebalance, nil, 0)
+	p.edge("a", "c", graph.Hash, byKey(keyWide), 0)
+	p.edge("b", "c", graph.Shuffle, nil, 0)
+	c := newCluster(t, p.job.ID, workers)
+	r := p.deploy(c, nil)
+	<-time.After(after)
+	begin := time.Now()
+	for _, tk := range r.tasks {
+		tk.Cancel(errors.New("enough"))
+	}
+	if got := r.wait(10 * time.Second); got[core.ExecutionCanceled] != len(r.tasks) {
+		t.Fatalf("ended as %v: %v", got, r.cause())
+	}
+	if d := time.Since(begin); d > 3*time.Second {
+		t.Errorf("it took %s to end", d)
+	}
+	c.close()
+}
+
+// A chain and an exchange make no garbage per record.
+func TestRunningJobAllocatesNothingPerRecord(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const n = 400_000
+	for _, workers := range []int{0, 2} {
+		p := newPlan(t)
+		p.vertex("up", 1, source(t, n, genSmall), filterNode(t, "filter", func(v *small) bool { return v.Value == 0 }))
+		p.vertex("down", 2, sinkNode(func(*operator.Context, *small, int64) {}, nil))
+		p.edge("up", "down", graph.Hash, byKey(keySmall), 0)
+		c := newCluster(t, p.job.ID, workers)
+		before := mallocs()
+		p.deploy(c, nil).finish(20 * time.Second)
+		if made := mallocs() - before; made > n/100 {
+			t.Errorf("workers %d: %d allocations for %d records", workers, made, n)
+		}
+	}
+}
+
+func mallocs() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
 }
