@@ -53,6 +53,7 @@ type csvReader[T any] struct {
 type budget struct {
 	src   io.Reader
 	left  int64
+	read  int64
 	limit int
 }
 
@@ -62,6 +63,7 @@ func (b *budget) Read(p []byte) (int, error) {
 	}
 	n, err := b.src.Read(p)
 	b.left -= int64(n)
+	b.read += int64(n)
 	return n, err
 }
 
@@ -83,7 +85,10 @@ func (r *csvReader[T]) Next(v *T) (int64, stream.Status, error) {
 				return stream.NoTimestamp, stream.Record, nil
 			case errors.Is(err, io.EOF):
 				r.csv = nil
-				continue
+				if err = r.open.ended(r.src.read); err == nil {
+					continue
+				}
+				err = r.open.fault(r.src.read, err)
 			}
 		}
 		if err != nil {

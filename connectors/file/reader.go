@@ -147,6 +147,14 @@ func (o *openPart) fault(offset int64, err error) error {
 	return fmt.Errorf("%s: %w", where, err)
 }
 
+// ended is the error of a file that ended after so many bytes, nil if all were there.
+func (o *openPart) ended(read int64) error {
+	if compression(o.Path) != "" || read >= o.To {
+		return nil
+	}
+	return fmt.Errorf("the file shrank while it was read, it had %d bytes when it was found", o.Size)
+}
+
 // bad applies the policy to an error: nil if reading goes on behind it.
 func (r *partReader) bad(err error) error {
 	if !r.c.skipBad {
@@ -218,10 +226,10 @@ func (r *lineReader[T]) broken(err error) error {
 		read := r.scan.Read()
 		r.scan = nil
 		if errors.Is(err, io.EOF) {
-			if compression(o.Path) != "" || read >= o.To {
+			if err = o.ended(read); err == nil {
 				return nil
 			}
-			offset, err = read, fmt.Errorf("the file shrank while it was read, it had %d bytes when it was found", o.Size)
+			offset = read
 		}
 	}
 	return r.bad(o.fault(offset, err))

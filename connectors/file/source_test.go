@@ -266,6 +266,27 @@ func TestFileThatShrinksWhileRead(t *testing.T) {
 	}
 }
 
+func TestCSVThatShrinksWhileRead(t *testing.T) {
+	path := filepath.Join(write(t, map[string]string{"f": "id,Buyer\n" + strings.Repeat("1,ann smith\n", 100_000)}), "f")
+	src := CSV[order](path)
+	n := 0
+	open := src.OpenSplit
+	src.OpenSplit = func(ctx *stream.RuntimeContext, s stream.Split) (stream.Reader[order], error) {
+		r, err := open(ctx, s)
+		return &hook[order]{r, func() {
+			if n++; n == 10 {
+				if err := os.Truncate(path, 9+12*50_000); err != nil {
+					t.Error(err)
+				}
+			}
+		}}, err
+	}
+	_, err := connectortest.Read(t, src, 1, 0)
+	if err == nil || !strings.Contains(err.Error(), "byte 600009: the file shrank while it was read, it had 1200009 bytes") {
+		t.Fatal(err)
+	}
+}
+
 type hook[T any] struct {
 	stream.Reader[T]
 	before func()
