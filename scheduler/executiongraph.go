@@ -170,9 +170,6 @@ func (x *ExecutionGraph) Graph() core.GraphID { return x.id }
 // Status is the state of the job.
 func (x *ExecutionGraph) Status() core.JobStatus { return x.state.status() }
 
-// Slots is how many slots the job needs when all of it runs.
-func (x *ExecutionGraph) Slots() int { return len(x.slots) }
-
 // begin starts an event, end completes it: what the event gathered becomes effects.
 func (x *ExecutionGraph) begin(now time.Time) {
 	if now.After(x.now) {

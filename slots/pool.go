@@ -583,19 +583,24 @@ func (p *Pool) Waiting() string {
 		return ""
 	}
 	n := p.Counts()
-	text := fmt.Sprintf("slots: needs %d, has %d", n.Needed, n.Needed-n.Pending)
+	return fmt.Sprintf("slots: needs %d, has %d%s", n.Needed, n.Needed-n.Pending, p.cluster)
+}
+
+// String is what follows after what a job has.
+func (c PoolCluster) String() string {
 	switch {
-	case p.cluster.Known:
-	case p.cluster.Reached:
-		return text
+	case c.Known:
+		return fmt.Sprintf(", the cluster has %d (%d free) on %d TaskManagers", c.Total, c.Free, c.TaskManagers)
+	case c.Reached:
+		return ""
 	default:
-		return text + ", the ResourceManager is not reached"
+		return ", the ResourceManager is not reached"
 	}
-	return text + fmt.Sprintf(", the cluster has %d (%d free) on %d TaskManagers", p.cluster.Total, p.cluster.Free, p.cluster.TaskManagers)
 }
 
 func (p *Pool) noResource() error {
+	n := p.Counts()
 	return core.E("allocate slots", core.NoResource, "",
-		fmt.Errorf("not there within %v (slot.request.timeout); %s; start more TaskManagers, raise taskmanager.numberOfTaskSlots or lower the parallelism",
-			p.requestTimeout, p.Waiting()))
+		fmt.Errorf("the job needed %d slots and had %d after %v (slot.request.timeout)%s; start more TaskManagers, raise taskmanager.numberOfTaskSlots or lower the parallelism",
+			n.Needed, n.Needed-n.Pending, p.requestTimeout, p.cluster))
 }
