@@ -28,8 +28,7 @@ type sourceOperator[T any] struct {
 	turn    int // which of readers is polled next
 	asked   bool
 	noMore  bool // no split will be assigned any more
-	ended   bool
-	slot    T // every record goes through it
+	slot    T    // every record goes through it
 
 	enumeration sync.WaitGroup
 	stop        context.CancelFunc
@@ -172,8 +171,7 @@ func (n *sourceOperator[T]) Poll(limit int) operator.Next {
 	}
 	switch {
 	case len(n.readers) == 0 && n.noMore:
-		n.end()
-		return operator.Next{State: operator.NextEnd}
+		return operator.Next{State: operator.NextEnd} // the task tells what follows
 	case len(n.readers) == 0:
 		n.ask()
 		return operator.Next{State: operator.NextEvent}
@@ -207,15 +205,6 @@ func (n *sourceOperator[T]) drop() {
 	n.readers = append(n.readers[:n.turn], n.readers[n.turn+1:]...)
 	if err := r.Close(); err != nil {
 		n.ctx.fail(fmt.Errorf("close reader: %w", err))
-	}
-}
-
-// end tells what follows that the input is over, once.
-func (n *sourceOperator[T]) end() {
-	if !n.ended {
-		n.ended = true
-		n.out.Watermark(operator.MaxWatermark)
-		n.out.End()
 	}
 }
 

@@ -75,7 +75,7 @@ const (
 	NextNow   NextState = iota // there is more: poll again
 	NextAt                     // nothing is due before Next.At
 	NextEvent                  // nothing to do before an event or a mailbox action came
-	NextEnd                    // the source is bounded and exhausted
+	NextEnd                    // the source is bounded and exhausted; the task sends MaxWatermark and End on
 )
 
 // Context is what the operator of one subtask knows about its place in the job.

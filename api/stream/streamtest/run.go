@@ -67,7 +67,7 @@ type runner struct {
 	names        []string // of operators, by index in the program
 	lifecycles   []operator.Lifecycle
 	opened       int // how many of lifecycles, from the end
-	sources      []operator.Source
+	sources      []liveSource
 	outputs      []operator.Output // upstream before downstream
 	gates        map[gateKey]*gate
 	onIdle       []func()
@@ -145,7 +145,7 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 			r.lifecycles = append(r.lifecycles, in.Lifecycle)
 		}
 		if in.Source != nil {
-			r.sources = append(r.sources, in.Source)
+			r.sources = append(r.sources, liveSource{in.Source, outs})
 			ctx.Task = &sourceTask{runner: r, source: in.Source}
 		}
 	}
@@ -260,6 +260,24 @@ func (o *outlet) Flush() {}
 
 func (o *outlet) Fail(err error) { o.r.Fail(err) }
 
+// liveSource is a source that has not ended, with its outputs.
+type liveSource struct {
+	operator.Source
+	outs []any
+}
+
+// end tells what follows that the input is over, as a task does.
+func (s liveSource) end() {
+	for _, o := range s.outs {
+		o := o.(interface { // every Node[T] has both
+			Watermark(ts int64)
+			End()
+		})
+		o.Watermark(operator.MaxWatermark)
+		o.End()
+	}
+}
+
 // loop polls the sources until all have ended.
 func (r *runner) loop() error {
 	live := slices.Clone(r.sources)
@@ -269,11 +287,14 @@ func (r *runner) loop() error {
 		}
 		r.act()
 		busy, due := false, time.Time{}
-		live = slices.DeleteFunc(live, func(s operator.Source) bool {
+		live = slices.DeleteFunc(live, func(s liveSource) bool {
 			next := s.Poll(100)
 			busy = busy || next.State == operator.NextNow || next.State == operator.NextEnd
 			if next.State == operator.NextAt && (due.IsZero() || next.At.Before(due)) {
 				due = next.At
+			}
+			if next.State == operator.NextEnd {
+				s.end()
 			}
 			return next.State == operator.NextEnd
 		})
