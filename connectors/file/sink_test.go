@@ -150,3 +150,21 @@ func TestSinkFaults(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPartFilesAreNeverReplaced: another job may make a file of the same name in between.
+func TestPartFilesAreNeverReplaced(t *testing.T) {
+	dir := t.TempDir()
+	sink := WriteFunc(dir, func(dst []byte, v *string) []byte {
+		if err := os.WriteFile(filepath.Join(dir, "part-0-0.txt"), []byte("other"), 0o644); err != nil {
+			t.Error(err)
+		}
+		return append(dst, *v...)
+	})
+	if err := connectortest.Write(t, sink, connectortest.Place{}, []string{"mine"}, connectortest.Ending{}); err != nil {
+		t.Fatal(err)
+	}
+	got, want := list(t, dir), map[string]string{"part-0-0.txt": "other", "part-0-1.txt": "mine"}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

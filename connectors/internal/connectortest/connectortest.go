@@ -197,15 +197,12 @@ func (r *Result[T]) Counter(name string) (n int64) {
 }
 
 // collect is the node behind a source.
-type collect[T any] struct {
-	records []Record[T]
-	ended   bool
-}
+type collect[T any] struct{ records []Record[T] }
 
 func (c *collect[T]) Record(v *T, ts int64) { c.records = append(c.records, Record[T]{*v, ts}) }
 func (c *collect[T]) Watermark(int64)       {}
 func (c *collect[T]) Idle()                 {}
-func (c *collect[T]) End()                  { c.ended = true }
+func (c *collect[T]) End()                  {}
 
 // Read runs a source to its end, or until it has given `most` records if that is more than 0.
 func Read[T any](t testing.TB, src stream.Source[T], parallelism, most int) (*Result[T], error) {
@@ -262,11 +259,6 @@ func Read[T any](t testing.TB, src stream.Source[T], parallelism, most int) (*Re
 				if err := await(res.Tasks); err != nil {
 					return err
 				}
-			}
-		}
-		for i, o := range outs {
-			if !o.ended {
-				return fmt.Errorf("subtask %d did not end its output", i)
 			}
 		}
 		return nil
