@@ -45,7 +45,11 @@ func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d drive
 		ShutDown:    shutDown,
 		Slots:       func(ctx context.Context) (dispatcher.SlotCount, error) { return countSlots(ctx, rm) },
 		NewJobMaster: func(job *graph.JobGraph) (dispatcher.JobMaster, error) {
-			return jobmaster.New(jobMasterConfig(c, log, service, rm.Address(), job))
+			forJob, err := configOf(c, job)
+			if err != nil {
+				return nil, err
+			}
+			return jobmaster.New(jobMasterConfig(forJob, log, service, rm.Address(), job))
 		},
 	})
 	if err := service.Serve(dispatcher.EndpointName, core.Token{}, disp); err != nil {
@@ -54,6 +58,20 @@ func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d drive
 		return nil, err
 	}
 	return &control{rm, disp}, nil
+}
+
+// configOf is c with what the client of a job may set for it.
+func configOf(c *conf.Config, job *graph.JobGraph) (*conf.Config, error) {
+	settings := map[string]string{}
+	for _, key := range []string{conf.SlotRequestTimeout.Key, conf.SlotIdleTimeout.Key} {
+		if v, ok := job.Program.Settings[key]; ok {
+			settings[key] = v
+		}
+	}
+	if len(settings) == 0 {
+		return c, nil
+	}
+	return c.With(settings, "client of job "+job.ID.String())
 }
 
 func countSlots(ctx context.Context, rm *resourcemanager.ResourceManager) (dispatcher.SlotCount, error) {

@@ -325,15 +325,15 @@ func writeArchive(dir string, id core.JobID, job []byte) error {
 	return os.Rename(path+".tmp", path)
 }
 
-// CancelJob asks for the end of a job. Asking twice is no error, and neither is asking for one that was canceled; a
-// job that ended otherwise gives Conflict (B-31).
+// CancelJob asks for the end of a job. Asking again while the job is being cancelled is no error; a job that has ended
+// gives Conflict (B-31).
 func (d *Dispatcher) CancelJob(ctx context.Context, in *pb.CancelJobRequest) (*pb.CancelJobResponse, error) {
 	r, a, err := d.find(ctx, "cancel job", in.GetJobId())
 	if err != nil {
 		return nil, err
 	}
 	if a != nil {
-		return d.cancelEnded(a)
+		return nil, errEnded(a)
 	}
 	master, err := rpc.Call(ctx, d.endpoint, func() (JobMaster, error) {
 		if r.master == nil {
@@ -354,14 +354,11 @@ func (d *Dispatcher) CancelJob(ctx context.Context, in *pb.CancelJobRequest) (*p
 	if err != nil || a == nil {
 		return &pb.CancelJobResponse{}, err
 	}
-	return d.cancelEnded(a)
+	return nil, errEnded(a)
 }
 
-func (d *Dispatcher) cancelEnded(a *archived) (*pb.CancelJobResponse, error) {
-	if a.summary.Status == core.JobCanceled {
-		return &pb.CancelJobResponse{}, nil
-	}
-	return nil, core.E("cancel job", core.Conflict, a.summary.ID.String(), fmt.Errorf("the job has ended already, as %s", a.summary.Status))
+func errEnded(a *archived) error {
+	return core.E("cancel job", core.Conflict, a.summary.ID.String(), fmt.Errorf("the job has ended already, as %s", a.summary.Status))
 }
 
 // find returns the job of this id: one that runs, or one that ended.
