@@ -35,7 +35,7 @@ type conn struct {
 
 	write   sync.Mutex
 	out     []byte
-	started atomic.Int64          // when the write under way began, in nanoseconds; 0: none
+	started atomic.Int64          // when the write under way began, by Network.elapsed; 0: none
 	writer  atomic.Pointer[Owner] // the task that writes; nil: none
 
 	mu        sync.Mutex
@@ -97,7 +97,7 @@ func (c *conn) flushLocked(owner *Owner) error {
 
 func (c *conn) writeLocked(buf []byte, owner *Owner) error {
 	c.writer.Store(owner)
-	c.started.Store(time.Now().UnixNano())
+	c.started.Store(int64(c.net.elapsed()))
 	_, err := c.nc.Write(buf)
 	c.started.Store(0)
 	c.writer.Store(nil)
@@ -111,12 +111,12 @@ func (c *conn) writeLocked(buf []byte, owner *Owner) error {
 }
 
 // checkStall breaks the connection when a write takes too long.
-func (c *conn) checkStall(now time.Time, limit time.Duration) {
+func (c *conn) checkStall(limit time.Duration) {
 	since := c.started.Load()
 	if since == 0 {
 		return
 	}
-	took := now.Sub(time.Unix(0, since))
+	took := c.net.elapsed() - time.Duration(since)
 	if took > limit {
 		c.fail(fmt.Errorf("the peer reads nothing: a write took %s", took.Round(time.Second)))
 		return

@@ -130,6 +130,9 @@ func (n *Network) Close() error {
 	return err
 }
 
+// elapsed is the time since the Network's start on the monotonic clock, never 0.
+func (n *Network) elapsed() time.Duration { return max(time.Since(n.alarm.start), 1) }
+
 // watch breaks connections whose peer does not read: after the stall timeout, or after a second if the task that
 // writes has to end.
 func (n *Network) watch() {
@@ -139,10 +142,10 @@ func (n *Network) watch() {
 		select {
 		case <-n.ctx.Done():
 			return
-		case now := <-tick.C:
+		case <-tick.C:
 			n.mu.Lock()
 			for c := range n.conns {
-				c.checkStall(now, n.cfg.StallTimeout)
+				c.checkStall(n.cfg.StallTimeout)
 			}
 			n.mu.Unlock()
 		}
