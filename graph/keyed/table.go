@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	chunkLen  = 256 // entries per chunk, once a group has so many
-	firstLen  = 16  // entries of the first chunk: a group of few keys stays small
-	smallRuns = 5   // chunks that hold the first chunkLen entries: 16, 16, 32, 64 and 128
-	minSlots  = 16
-	maxUsed   = 1<<32 - 2 // entry numbers and one more than them fit into 32 bits
+	chunkLen    = 256 // entries per chunk, once a group has so many
+	firstLen    = 16  // entries of the first chunk: a group of few keys stays small
+	smallChunks = 5   // chunks that hold the first chunkLen entries: 16, 16, 32, 64 and 128
+	minSlots    = 16
+	maxUsed     = 1<<32 - 2 // entry numbers and one more than them fit into 32 bits
 )
 
 // Table maps keys to values within the key groups of one subtask.
@@ -200,7 +200,7 @@ func (g *group[K, V]) find(k *K, low uint32) (slot, number uint32, ok bool) {
 
 // entry returns the entry of a number that was given out.
 func (g *group[K, V]) entry(number uint32) *entry[K, V] {
-	chunk, at := number>>8+smallRuns-1, number%chunkLen
+	chunk, at := number>>8+smallChunks-1, number%chunkLen
 	if number < chunkLen {
 		// Chunk 0 holds numbers below 16, chunk i those from 8<<i to below 16<<i.
 		chunk = uint32(bits.Len32(number / firstLen))
@@ -235,10 +235,10 @@ func (g *group[K, V]) room() uint32 {
 	switch n := len(g.chunks); {
 	case n == 0:
 		return 0
-	case n <= smallRuns:
+	case n <= smallChunks:
 		return firstLen << (n - 1)
 	default:
-		return uint32(n-smallRuns+1) * chunkLen
+		return uint32(n-smallChunks+1) * chunkLen
 	}
 }
 
@@ -247,7 +247,7 @@ func chunkSize(i int) int {
 	switch {
 	case i == 0:
 		return firstLen
-	case i < smallRuns:
+	case i < smallChunks:
 		return firstLen / 2 << i
 	default:
 		return chunkLen
