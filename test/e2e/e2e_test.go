@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await":    await,
 			"http":     httpCmd,
-			"kill":     kill,
+			"signal":   signal,
 			"jobid":    jobID,
 			"wordsum":  wordSum,
 			"leftover": leftover,
@@ -222,10 +222,10 @@ func jobID(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], id)
 }
 
-// kill: kill SIGNAL jobmanager|taskmanager|worker sends a signal to one process of that role (the first found).
-func kill(ts *testscript.TestScript, neg bool, args []string) {
+// signal: signal SIGNAL jobmanager|taskmanager|worker sends a signal to one process of that role (the first found).
+func signal(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: kill SIGNAL ROLE")
+		ts.Fatalf("usage: signal SIGNAL ROLE")
 	}
 	sig := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "TERM": syscall.SIGTERM}[args[0]]
 	if sig == 0 {
