@@ -77,6 +77,10 @@ func report(res *job.Result, top, parallelism int, asJSON bool) error {
 	for _, w := range best {
 		fmt.Printf("%10d  %s\n", w.Count, w.Word)
 	}
+	if words == 0 {
+		fmt.Println("no words")
+		return nil
+	}
 	fmt.Printf("%d words, %d of them different, in %.3f s: %.1f MB/s, %.1f million words/s\n",
 		words, line.Count, line.Seconds, float64(bytes)/1e6/line.Seconds, float64(words)/1e6/line.Seconds)
 	return nil

@@ -119,7 +119,12 @@ func Of(name string, parallelism int, events int64, res *job.Result) (*Line, err
 		return n
 	}
 	l.Count = number(count)
-	begin, end := number(FirstEvent), number(lastResult)
+	begin, end := int64(0), number(lastResult)
+	if _, ok := res.Accumulators.Lookup(FirstEvent); ok {
+		begin = number(FirstEvent)
+	} else { // the input was empty
+		begin = end
+	}
 	if err != nil {
 		return nil, err
 	}
