@@ -12,8 +12,8 @@ import (
 // at a time; what it carried leaves the outbox when it is acknowledged, so nothing is lost and nothing overtakes.
 type outbox struct {
 	items   []outgoing
-	sending bool
-	retries int
+	sending bool // a call is under way
+	waiting bool // the last one failed; the next one is due later
 }
 
 // outgoing is one of the two.
@@ -55,7 +55,7 @@ func (t *TaskExecutor) tell(j *job, o outgoing) {
 
 // flush sends the next batch, unless one is under way.
 func (t *TaskExecutor) flush(j *job) {
-	if j.gone || j.out.sending || j.out.empty() || !j.registered {
+	if j.gone || j.out.sending || j.out.waiting || j.out.empty() || !j.registered {
 		return
 	}
 	batch := j.out.batch()
@@ -65,7 +65,11 @@ func (t *TaskExecutor) flush(j *job) {
 	}, func(_ struct{}, err error) {
 		j.out.sending = false
 		if err != nil {
-			t.retryOrGiveUp(j, "tell the job master", err, t.flush)
+			j.out.waiting = true
+			t.retryOrGiveUp(j, "tell the job master", err, func(j *job) {
+				j.out.waiting = false
+				t.flush(j)
+			})
 			return
 		}
 		j.retries = 0

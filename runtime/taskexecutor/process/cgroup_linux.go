@@ -167,7 +167,8 @@ func (g *cgroup) oomKilled() bool {
 	return false
 }
 
-// remove deletes the group. The kernel refuses it for a moment after its last process was reaped.
+// remove kills what is left in the group, such as a daemon that a program started, and deletes it. The kernel refuses
+// that for a moment after the last process has ended.
 func (g *cgroup) remove() {
 	if g == nil {
 		return
@@ -176,12 +177,26 @@ func (g *cgroup) remove() {
 	defer tick.Stop()
 	var err error
 	for range 40 {
+		g.killAll()
 		if err = os.Remove(g.dir); err == nil || errors.Is(err, os.ErrNotExist) {
 			return
 		}
 		<-tick.C
 	}
 	g.log.Warn("removing the cgroup of a worker", "dir", g.dir, "cause", err)
+}
+
+func (g *cgroup) killAll() {
+	b, err := os.ReadFile(filepath.Join(g.dir, "cgroup.procs"))
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(b)) {
+		// 0 is a process that is not seen from here.
+		if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 1 {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
 }
 
 // machineMemory returns how much memory this process and its children may have: what the machine has, or what the

@@ -129,8 +129,10 @@ func misbehave(what string, args []string, l net.Listener, send func(*pb.FromWor
 			}
 			keep = append(keep, b)
 		}
-	case "child":
+	case "child", "daemon":
 		cmd := exec.Command("/bin/sleep", "1000")
+		// A daemon leaves the session and process group of the worker.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: what == "daemon"}
 		if err := cmd.Start(); err != nil {
 			os.Exit(93)
 		}
@@ -535,19 +537,26 @@ func TestSEC16_Environment(t *testing.T) {
 	}
 }
 
-// P-8: what a worker started goes with it.
+// P-8: what a worker started goes with it; a daemon too, where there are cgroups.
 func TestGrandchildrenEnd(t *testing.T) {
-	f := newFixture(t, nil)
-	r := newRecorder()
-	w := f.start(t, r, "child")
-	w.Deploy(&pb.SubmitTasksRequest{})
-	pid, err := strconv.Atoi(string(receive(t, r.events)))
-	if err != nil {
-		t.Fatal(err)
+	for _, what := range []string{"child", "daemon"} {
+		t.Run(what, func(t *testing.T) {
+			f := newFixture(t, nil)
+			if what == "daemon" && f.cgroups == nil {
+				t.Skip("no cgroup can be made here")
+			}
+			r := newRecorder()
+			w := f.start(t, r, what)
+			w.Deploy(&pb.SubmitTasksRequest{})
+			pid, err := strconv.Atoi(string(receive(t, r.events)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Stop()
+			r.wait(t)
+			waitGone(t, pid)
+		})
 	}
-	w.Stop()
-	r.wait(t)
-	waitGone(t, pid)
 }
 
 // waitGone returns when the process has ended; one that nobody reaps counts.
