@@ -180,23 +180,43 @@ func (t *Task) guard(f func() error) (err error) {
 	return f()
 }
 
-// run is the task's goroutine.
+// run is the task's goroutine. The steps of its end are deferred one by one, so that each happens even if user code
+// ends the goroutine (runtime.Goexit, as testing.T.FailNow does).
 func (t *Task) run() {
 	defer close(t.done)
+	defer t.conclude()
+	defer t.release()
+	defer func() {
+		if err := t.closeNodes(); err != nil {
+			t.fail(err)
+		}
+	}()
+	returned := false
+	defer func() {
+		if !returned {
+			t.fail(core.E("run task", core.UserCode, t.cfg.Attempt.String(), errors.New("user code ended the goroutine of the task")))
+		}
+	}()
 	t.enter(core.ExecutionInitializing, nil)
 	if err := t.guard(t.work); err != nil {
 		t.fail(err)
 	}
-	if err := t.closeNodes(); err != nil {
-		t.fail(err)
-	}
-	t.end(errCanceled) // whoever still watches the context goes too
+	returned = true
+}
+
+// release takes the task from the network.
+func (t *Task) release() {
 	t.ending.Store(true)
+	t.end(errCanceled) // whoever still watches the context goes too
 	t.cfg.Network.ClearWakeUp(t.wakeUp)
 	t.gate.Close()
 	for _, o := range t.outlets {
 		o.Close()
 	}
+}
+
+// conclude reports how the task ended.
+func (t *Task) conclude() {
 	if err := t.guard(func() error { t.readAccumulators(); return nil }); err != nil {
 		t.fail(err)
 	}

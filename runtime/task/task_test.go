@@ -3,6 +3,7 @@ package task_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -186,6 +187,16 @@ func TestPanicOfUserCode(t *testing.T) {
 	}
 	if f.Operator != "explode" {
 		t.Errorf("operator %q", f.Operator)
+	}
+}
+
+// User code that ends the goroutine fails the attempt; it does not vanish.
+func TestGoexitOfUserCode(t *testing.T) {
+	p := newPlan(t)
+	p.vertex("all", 1, source(t, 9, genValue), sinkNode(func(*operator.Context, *small, int64) { runtime.Goexit() }, nil))
+	r := p.deploy(newCluster(t, p.job.ID, 0), nil)
+	if got := r.wait(5 * time.Second); got[core.ExecutionFailed] != 1 || !strings.Contains(r.cause().Error(), "ended the goroutine") {
+		t.Errorf("ended as %v: %v", got, r.cause())
 	}
 }
 
