@@ -91,18 +91,16 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log, now: cfg.Now, started: cfg.Now(),
-		tmp:     filepath.Join(cfg.Dir, "upload"),
 		uploads: make(chan struct{}, maxUploads),
 	}
-	// What an earlier process left there was never complete.
-	if err := errors.Join(os.RemoveAll(s.tmp), os.MkdirAll(s.tmp, 0o700)); err != nil {
-		return nil, core.E("start REST server", core.Internal, s.tmp, err)
+	var err error
+	if s.tmp, err = uploadDir(cfg); err != nil {
+		return nil, core.E("start REST server", core.Internal, cfg.Dir, err)
 	}
 	dir := conf.WebUploadDir.Get(cfg.Conf)
 	if dir == "" {
 		dir = filepath.Join(cfg.Dir, "jars")
 	}
-	var err error
 	if s.jars, err = openJars(dir, maxJars); err != nil {
 		return nil, core.E("start REST server", core.Internal, dir, err)
 	}
@@ -116,6 +114,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// uploadDir makes the directory of uploads that are on their way.
+func uploadDir(cfg Config) (string, error) {
+	if shared := conf.WebTmpDir.Get(cfg.Conf); shared != "" {
+		return os.MkdirTemp(shared, "flink-go-upload-") // others may have theirs beside it
+	}
+	// What an earlier process left there was never complete.
+	dir := filepath.Join(cfg.Dir, "upload")
+	return dir, errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700))
+}
+
 // Handler answers requests. It does without the limits on connections that Serve adds.
 func (s *Server) Handler() http.Handler { return s.handler }
 
@@ -124,7 +132,7 @@ func (s *Server) Serve(l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       min(idleTimeout, conf.RestIdlenessTimeout.Get(s.cfg.Conf)),
 		// The longest a request may take; bodies and answers have deadlines of their own that follow their progress.
 		WriteTimeout:   conf.WebTimeout.Get(s.cfg.Conf),
 		MaxHeaderBytes: maxHeader,

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,8 +22,10 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultRetryFor  = 5 * time.Second
-	DefaultMaxAnswer = 100 << 20
+	DefaultRetryFor       = 5 * time.Second
+	DefaultMaxAnswer      = 100 << 20
+	DefaultConnectTimeout = 5 * time.Second
+	DefaultIdleTimeout    = 30 * time.Second
 
 	firstBackoff = 20 * time.Millisecond
 	maxBackoff   = time.Second
@@ -36,7 +39,10 @@ type Options struct {
 	// 503 because no JobManager leads. 0 is DefaultRetryFor, a negative value tries once.
 	RetryFor  time.Duration
 	MaxAnswer int64        // largest JSON answer taken; 0 is DefaultMaxAnswer
-	HTTP      *http.Client // 0: one with a transport of its own
+	HTTP      *http.Client // nil: one with a transport of its own, to which what follows applies
+
+	ConnectTimeout time.Duration // 0 is DefaultConnectTimeout
+	IdleTimeout    time.Duration // of a connection without requests; 0 is DefaultIdleTimeout
 }
 
 // Client talks to a JobManager. Every method returns a *core.Error: of kind Unavailable when there is no JobManager
@@ -66,9 +72,9 @@ func New(address string, o Options) (*Client, error) {
 	if c.http == nil {
 		t := &http.Transport{
 			// A proxy of the environment is for the world outside, not for a cluster.
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 5 * time.Second,
-			IdleConnTimeout:     30 * time.Second,
+			DialContext:         (&net.Dialer{Timeout: cmp.Or(o.ConnectTimeout, DefaultConnectTimeout)}).DialContext,
+			TLSHandshakeTimeout: cmp.Or(o.ConnectTimeout, DefaultConnectTimeout),
+			IdleConnTimeout:     cmp.Or(o.IdleTimeout, DefaultIdleTimeout),
 			MaxIdleConnsPerHost: 4,
 		}
 		c.http = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

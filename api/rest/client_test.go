@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
 )
@@ -185,6 +186,21 @@ func TestAddress(t *testing.T) {
 	for address, want := range map[string]string{"host": "http://host:8081", "host:1": "http://host:1", "https://host": "https://host", "http://[::1]:5/x/": "http://[::1]:5/x"} {
 		if c := newClient(t, address, Options{}); c.Address() != want {
 			t.Errorf("%s: %s, want %s", address, c.Address(), want)
+		}
+	}
+}
+
+func TestFromConfig(t *testing.T) {
+	if o := FromConfig(conf.Default()); o.RetryFor != 0 || o.ConnectTimeout != 15*time.Second || o.MaxAnswer != 100<<20 {
+		t.Errorf("%+v", o)
+	}
+	for flag, want := range map[string]time.Duration{"rest.retry.max-attempts=4": 12 * time.Second, "rest.retry.delay=1 s": 20 * time.Second, "rest.retry.max-attempts=0": -1} {
+		c, err := conf.Load("", nil, []string{flag})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := FromConfig(c); o.RetryFor != want {
+			t.Errorf("%s: %s, want %s", flag, o.RetryFor, want)
 		}
 	}
 }
