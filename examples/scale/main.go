@@ -15,13 +15,15 @@ import (
 func main() {
 	p := flag.Int("p", 100, "parallelism")
 	flag.Parse()
-	job.Main("scale", func(env *stream.Env) {
-		env.Parallelism(*p)
-		// One record a second and subtask.
-		s := stream.From(env, datagen.Generate(func(n uint64) uint64 { return n }, datagen.Rate(float64(*p))))
-		for range 3 {
-			s = stream.Map(stream.Rebalance(s), func(n uint64) uint64 { return n + 1 })
-		}
-		stream.Discard(stream.Rebalance(s))
-	})
+	job.Main("scale", func(env *stream.Env) { build(env, *p) })
+}
+
+func build(env *stream.Env, p int) {
+	env.Parallelism(p)
+	// One record a second and subtask.
+	s := stream.From(env, datagen.Generate(func(n uint64) uint64 { return n }, datagen.Rate(float64(p))))
+	for range 3 {
+		s = stream.Map(stream.Rebalance(s), func(n uint64) uint64 { return n + 1 })
+	}
+	stream.Discard(stream.Rebalance(s))
 }
