@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -30,11 +31,12 @@ type Config struct {
 	// Settings is the effective configuration in flat keys; workers get what concerns them.
 	Settings map[string]string
 
-	RegistrationTimeout time.Duration // taskmanager.registration.timeout, 5 min: then the TaskExecutor gives up
-	SlotTimeout         time.Duration // taskmanager.slot.timeout, 10 s: a slot that no JobMaster takes is freed
-	CancellationTimeout time.Duration // task.cancellation.timeout, 3 min: then the worker of the task is killed
-	CallTimeout         time.Duration // of one RPC, 10 s
-	RetryMin, RetryMax  time.Duration // backoff of a call that is repeated, 20 ms to 5 s
+	RegistrationTimeout time.Duration  // taskmanager.registration.timeout, 5 min: then the TaskExecutor gives up
+	SlotTimeout         time.Duration  // taskmanager.slot.timeout, 10 s: a slot that no JobMaster takes is freed
+	CancellationTimeout time.Duration  // task.cancellation.timeout, 3 min: then the worker of the task is killed
+	CallTimeout         time.Duration  // of one RPC, 10 s
+	RetryMin, RetryMax  time.Duration  // backoff of a call that is repeated, 20 ms to 5 s
+	Random              func() float64 // in [0,1), for the jitter of the backoff; nil: at random
 
 	Service rpc.Service
 	// ResourceManagers returns where the ResourceManager may be, the most likely address first. It is asked before
@@ -63,6 +65,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Endpoint == "" {
 		c.Endpoint = "taskexecutor"
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
 	}
 	if c.Listen == nil {
 		host := c.DataHost

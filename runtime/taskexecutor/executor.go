@@ -1,8 +1,11 @@
 package taskexecutor
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,7 +107,7 @@ func (t *TaskExecutor) Close(ctx context.Context) error {
 	case <-t.idle:
 	case <-ctx.Done():
 		t.ep.Run(func() {
-			for w := range t.running {
+			for _, w := range t.workers() {
 				w.worker.Kill(core.E("close task executor", core.Canceled, string(t.cfg.Resource), context.Cause(ctx)))
 			}
 		})
@@ -135,7 +138,8 @@ func (t *TaskExecutor) leave() {
 		t.stopExpiry()
 	}
 	leaving := t.rmLeave("the TaskManager shuts down")
-	for _, j := range t.jobs {
+	byID := func(a, b *job) int { return bytes.Compare(a.id[:], b.id[:]) }
+	for _, j := range slices.SortedFunc(maps.Values(t.jobs), byID) {
 		if j.registered {
 			leaving = append(leaving, t.sayGoodbye(j, "the TaskManager shuts down"))
 		}

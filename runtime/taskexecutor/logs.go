@@ -112,10 +112,9 @@ func (t *TaskExecutor) RequestThreadDump(ctx context.Context, _ *pb.RequestThrea
 	}
 	workers, err := rpc.Call(ctx, t.ep, func() ([]named, error) {
 		var list []named
-		for w := range t.running {
+		for _, w := range t.workers() {
 			list = append(list, named{fmt.Sprintf("worker %d of job %s", w.number, w.job.id), w.worker})
 		}
-		slices.SortFunc(list, func(a, b named) int { return strings.Compare(a.name, b.name) })
 		return list, nil
 	})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -158,7 +157,7 @@ func (t *TaskExecutor) rmFailed(err error) {
 	}
 	wait := t.backoff(rm.failures)
 	// Half of the wait is random: after a restart of the ResourceManager not all TaskManagers come at once.
-	wait = wait/2 + rand.N(wait/2+1)
+	wait = wait/2 + time.Duration(t.cfg.Random()*float64(wait/2))
 	rm.failures++
 	left := time.Until(rm.deadline)
 	if left <= 0 {

@@ -1,10 +1,13 @@
 package taskexecutor
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +37,13 @@ func (w *workerEntry) OperatorEvent(e *pb.OperatorEvent) {
 }
 
 func (w *workerEntry) Exited(cause *pb.ErrorInfo) { w.t.ep.Run(func() { w.t.workerExited(w, cause) }) }
+
+// workers returns the running workers in a fixed order.
+func (t *TaskExecutor) workers() []*workerEntry {
+	return slices.SortedFunc(maps.Keys(t.running), func(a, b *workerEntry) int {
+		return cmp.Or(bytes.Compare(a.job.id[:], b.job.id[:]), cmp.Compare(a.number, b.number))
+	})
+}
 
 // jobOf finds the job of a call from its JobMaster and refuses other callers.
 func (t *TaskExecutor) jobOf(op string, jobID, token []byte) (*job, error) {
@@ -298,6 +308,7 @@ func (t *TaskExecutor) CancelTasks(ctx context.Context, in *pb.CancelTasksReques
 // cancel asks attempts to end and watches that they do.
 func (t *TaskExecutor) cancel(j *job, attempts []*attempt) {
 	sortAttempts(attempts)
+	var workers []*workerEntry // a successor may run beside a worker that is about to end
 	byWorker := make(map[*workerEntry][]*pb.ExecutionAttemptID)
 	for _, a := range attempts {
 		if a.canceling || a.state.Terminal() {
@@ -305,10 +316,13 @@ func (t *TaskExecutor) cancel(j *job, attempts []*attempt) {
 		}
 		a.canceling = true
 		a.watchdog = t.ep.After(t.cfg.CancellationTimeout, func() { t.overdue(j, a) })
+		if byWorker[a.worker] == nil {
+			workers = append(workers, a.worker)
+		}
 		byWorker[a.worker] = append(byWorker[a.worker], worker.AttemptToProto(a.id))
 	}
-	for w, ids := range byWorker {
-		w.worker.Cancel(ids)
+	for _, w := range workers {
+		w.worker.Cancel(byWorker[w])
 	}
 }
 
@@ -406,7 +420,7 @@ func (t *TaskExecutor) reported(j *job, w *workerEntry, r *pb.WorkerReport) {
 // publish makes the metrics of all workers known to Metrics.
 func (t *TaskExecutor) publish() {
 	var all []*pb.Metric
-	for w := range t.running {
+	for _, w := range t.workers() {
 		all = append(all, w.metrics...)
 	}
 	t.metrics.Store(&all)

@@ -503,6 +503,8 @@ func exitCause(job core.JobID, state *os.ProcessState, stderr string, ready, oom
 		what = fmt.Sprintf("out of memory: it was killed at its limit of %d MiB", memory>>20)
 	case state != nil && state.Success() && !ready:
 		what = "it exited with code 0 before Execute: the program ended without running a job"
+	case state != nil && state.Exited() && !ready:
+		what += " before Execute"
 	case state != nil && state.Success():
 		what = "it exited with code 0 without finishing its tasks"
 	}

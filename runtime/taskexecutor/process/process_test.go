@@ -47,7 +47,8 @@ func TestMain(m *testing.M) {
 func beWorker(args []string) int {
 	what := args[0]
 	if what == "before" {
-		return 0
+		code, _ := strconv.Atoi(args[1])
+		return code
 	}
 	conn, err := net.FileConn(os.NewFile(3, "control"))
 	if err != nil {
@@ -261,7 +262,8 @@ func TestR26_CauseOfAnExit(t *testing.T) {
 	}{
 		{[]string{"exit", "0"}, []string{"code 0 without finishing its tasks"}, ""},
 		{[]string{"exit", "3"}, []string{"exited with code 3"}, ""},
-		{[]string{"before"}, []string{"code 0 before Execute"}, ""},
+		{[]string{"before", "0"}, []string{"code 0 before Execute"}, ""},
+		{[]string{"before", "3"}, []string{"code 3 before Execute"}, ""},
 		{[]string{"panic"}, []string{"panic", "out of a goroutine", "code 2"}, "misbehave"},
 		{[]string{"overflow"}, []string{"stack overflow", "code 2"}, "misbehave"},
 		{[]string{"maps"}, []string{"concurrent use of a map"}, ""},
