@@ -20,12 +20,13 @@ type plan struct {
 	t       testing.TB
 	segment int
 	attempt int
+	graph   core.GraphID
 	job     *graph.JobGraph
 	c       map[core.VertexID]*graph.Chain
 }
 
 func newPlan(t testing.TB) *plan {
-	return &plan{t: t, job: &graph.JobGraph{ID: core.NewJobID(), Name: "test"}, c: map[core.VertexID]*graph.Chain{}}
+	return &plan{t: t, job: &graph.JobGraph{ID: core.NewJobID(), Name: "test"}, c: map[core.VertexID]*graph.Chain{}, graph: core.NewGraphID()}
 }
 
 func typeOf[T any](t testing.TB) operator.Type {
@@ -138,7 +139,6 @@ type run struct {
 	t      testing.TB
 	states *states
 	tasks  []*task.Task
-	graph  core.GraphID
 }
 
 // place says on which worker a subtask runs.
@@ -164,12 +164,12 @@ func (p *plan) deploy(c *cluster, at place) *run {
 		}
 		l.Vertices = append(l.Vertices, loc)
 	}
-	r := &run{t: p.t, states: newStates(), graph: core.NewGraphID()}
+	r := &run{t: p.t, states: newStates()}
 	for i := range p.job.Vertices {
 		v := &p.job.Vertices[i]
 		for s := range v.Parallelism {
 			r.tasks = append(r.tasks, task.Start(task.Config{
-				Chain: p.c[v.ID], Job: p.job, Attempt: core.ExecutionAttemptID{Graph: r.graph, Vertex: v.ID, Subtask: s, Attempt: p.attempt},
+				Chain: p.c[v.ID], Job: p.job, Attempt: core.ExecutionAttemptID{Graph: p.graph, Vertex: v.ID, Subtask: s, Attempt: p.attempt},
 				Network: c.nets[at(i, s)], Locations: l, Events: r.states, SegmentSize: p.segment,
 			}))
 		}

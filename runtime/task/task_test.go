@@ -430,9 +430,42 @@ func TestLostWorkerFailsItsPeersAndTheJobCanRunAgain(t *testing.T) {
 	again.vertex("down", 2, sinkNode(func(*operator.Context, *small, int64) { n.Add(1) }, nil))
 	again.edge("up", "down", graph.Rebalance, nil, 0)
 	c.nets = c.nets[1:]
-	again.attempt = 1
+	again.attempt, again.graph = 1, p.graph
 	again.deploy(c, nil).finish(5 * time.Second)
 	if n.Load() != 2000 {
 		t.Errorf("%d records", n.Load())
+	}
+}
+
+// Attempt after attempt on the same workers and connections, each ended in full flight but the last: what is left of
+// the earlier ones disturbs nobody (L-1).
+func TestAttemptsOnTheSameWorkers(t *testing.T) {
+	for _, workers := range []int{0, 2} {
+		p := newPlan(t)
+		var n atomic.Int64
+		p.vertex("up", 3, source(t, 1<<62, func(_, i int, v *item) int64 {
+			v.From, v.Seq = p.attempt, i
+			return int64(i)
+		}))
+		p.vertex("down", 3, sinkNode(func(ctx *operator.Context, v *item, _ int64) {
+			if v.From != ctx.Attempt.Attempt {
+				ctx.Task.Fail(fmt.Errorf("a record of attempt %d in attempt %d", v.From, ctx.Attempt.Attempt))
+			}
+			n.Add(1)
+		}, nil))
+		p.edge("up", "down", graph.Rebalance, nil, 0)
+		c := newCluster(t, p.job.ID, workers)
+		for attempt := range 8 {
+			p.attempt = attempt
+			before := n.Load()
+			r := p.deploy(c, nil)
+			eventually(t, func() bool { return n.Load() > before+1000 })
+			for _, tk := range r.tasks {
+				tk.Cancel(nil)
+			}
+			if got := r.wait(5 * time.Second); got[core.ExecutionCanceled] != 6 {
+				t.Fatalf("attempt %d ended as %v: %v", attempt, got, r.cause())
+			}
+		}
 	}
 }
