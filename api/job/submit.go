@@ -17,6 +17,7 @@ import (
 	"github.com/flink-go/flink-go/api/rest"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/runtime/cluster"
 )
 
 // attachPatience is how long an attached client waits for a JobManager that does not answer any more: long enough for
@@ -29,7 +30,11 @@ func submit(ctx context.Context, g *graph.JobGraph, r role) (*Result, error) {
 	if err != nil {
 		return nil, &InvocationError{fmt.Errorf("find the own binary: %w", err)}
 	}
-	client, err := rest.New(r.rest, rest.Options{})
+	token, err := cluster.ClientToken(r.conf)
+	if err != nil {
+		return nil, &InvocationError{err}
+	}
+	client, err := rest.New(r.rest, rest.Options{Token: token})
 	if err != nil {
 		return nil, &InvocationError{err}
 	}
@@ -45,13 +50,14 @@ func submit(ctx context.Context, g *graph.JobGraph, r role) (*Result, error) {
 	if r.detached {
 		return &Result{JobID: g.ID, Status: core.JobInitializing, Detached: true}, nil
 	}
-	a := attachment{rest: r.rest, client: client, job: g.ID, perJob: r.perJob, in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	a := attachment{rest: r.rest, token: token, client: client, job: g.ID, perJob: r.perJob, in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	return a.wait(ctx)
 }
 
 // attachment is a client that follows a job.
 type attachment struct {
 	rest     string
+	token    string
 	client   *rest.Client
 	job      core.JobID
 	perJob   bool // the cluster ends with this process
@@ -61,7 +67,7 @@ type attachment struct {
 
 // wait follows the job to its end.
 func (a *attachment) wait(ctx context.Context) (*Result, error) {
-	patient, err := rest.New(a.rest, rest.Options{RetryFor: attachPatience})
+	patient, err := rest.New(a.rest, rest.Options{Token: a.token, RetryFor: attachPatience})
 	if err != nil {
 		return nil, &InvocationError{err}
 	}

@@ -48,7 +48,16 @@ func (a *app) client() (*rest.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := rest.New(a.address(c), rest.Options{Header: headers(a.environ)})
+	return a.connect(c, a.address(c))
+}
+
+// connect makes a client of the JobManager at address.
+func (a *app) connect(c *conf.Config, address string) (*rest.Client, error) {
+	token, err := cluster.ClientToken(c)
+	if err != nil {
+		return nil, err
+	}
+	client, err := rest.New(address, rest.Options{Header: headers(a.environ), Token: token})
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -98,7 +98,7 @@ func (a *app) clusterStart(ctx context.Context, taskManagers, slots int, asJSON 
 	if err != nil {
 		return err
 	}
-	state, err := waitForSlots(ctx, l)
+	state, err := a.waitForSlots(ctx, c, l)
 	if err != nil {
 		_, _ = cluster.StopLocal(c) // the first error counts
 		return fmt.Errorf("the cluster started, but its TaskManagers did not register: %w; see the logs in %s", err, l.LogDir)
@@ -112,8 +112,8 @@ func (a *app) clusterStart(ctx context.Context, taskManagers, slots int, asJSON 
 }
 
 // waitForSlots returns when all TaskManagers have registered their slots.
-func waitForSlots(ctx context.Context, l *cluster.Local) (clusterState, error) {
-	client, err := rest.New(l.REST, rest.Options{})
+func (a *app) waitForSlots(ctx context.Context, c *conf.Config, l *cluster.Local) (clusterState, error) {
+	client, err := a.connect(c, l.REST)
 	if err != nil {
 		return clusterState{}, err
 	}
@@ -210,7 +210,7 @@ func newClusterStatus(a *app) *cobra.Command {
 			if !l.JobManagerRuns() {
 				return fmt.Errorf("the JobManager (pid %d) has ended, %d of %d TaskManagers run; flink-go cluster stop ends them", l.JobManager.PID, l.Running(), len(l.TaskManagers))
 			}
-			client, err := rest.New(l.REST, rest.Options{})
+			client, err := a.connect(cf, l.REST)
 			if err != nil {
 				return err
 			}

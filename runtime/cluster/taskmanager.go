@@ -109,7 +109,6 @@ func (m *TaskManager) start(c *conf.Config, log *slog.Logger) error {
 // directory.
 func (m *TaskManager) logs(c *conf.Config, name string) (dir, logFile, outFile string, err error) {
 	if path := conf.TaskManagerLogPath.Get(c); path != "" {
-		// The workers of each TaskManager have a folder of their own: several may log to one.
 		base := strings.TrimSuffix(filepath.Base(path), ".log")
 		return filepath.Dir(path), filepath.Base(path), base + ".out", nil
 	}

@@ -22,9 +22,9 @@ func restToken(c *conf.Config, dir *workDir, log *slog.Logger) (string, error) {
 	}
 	path := conf.RestAuthTokenFile.Get(c)
 	if path == "" {
-		path = filepath.Join(dir.path, "rest.token")
+		path = filepath.Join(dir.path, tokenFile)
 	}
-	token, err := ReadToken(path)
+	token, err := readToken(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return token, err
 	}
@@ -36,8 +36,29 @@ func restToken(c *conf.Config, dir *workDir, log *slog.Logger) (string, error) {
 	return token, nil
 }
 
-// ReadToken reads a token file, which must belong to its reader alone.
-func ReadToken(path string) (string, error) {
+// tokenFile is where a JobManager keeps its token unless it is told where.
+const tokenFile = "rest.token"
+
+// ClientToken is the token that a client of this machine shows to a JobManager: from the file that is configured, or
+// of the cluster that was started here. It is "" where none is wanted.
+func ClientToken(c *conf.Config) (string, error) {
+	path := conf.RestAuthTokenFile.Get(c)
+	if path == "" {
+		l, err := FindLocal(c)
+		if err != nil || l.WorkDir == "" {
+			return "", nil //nolint:nilerr // without a cluster here there is no token to show
+		}
+		found, _ := filepath.Glob(filepath.Join(l.WorkDir, "jm_*", tokenFile)) // the pattern is well formed
+		if len(found) == 0 {
+			return "", nil
+		}
+		path = found[0]
+	}
+	return readToken(path)
+}
+
+// readToken reads a token file, which must belong to its reader alone.
+func readToken(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", core.E("read REST token", core.Invalid, "", err)
