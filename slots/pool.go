@@ -599,8 +599,7 @@ func (c PoolCluster) String() string {
 }
 
 func (p *Pool) noResource() error {
-	n := p.Counts()
 	return core.E("allocate slots", core.NoResource, "",
-		fmt.Errorf("the job needed %d slots and had %d after %v (slot.request.timeout)%s; start more TaskManagers, raise taskmanager.numberOfTaskSlots or lower the parallelism",
-			n.Needed, n.Needed-n.Pending, p.requestTimeout, p.cluster))
+		fmt.Errorf("not there within %v (slot.request.timeout): %s; start more TaskManagers, raise taskmanager.numberOfTaskSlots or lower the parallelism",
+			p.requestTimeout, p.Waiting()))
 }

@@ -196,7 +196,7 @@ func TestNoSlots(t *testing.T) {
 		m := c.newJob(nil, "source*3", "sink*1")
 		time.Sleep(5 * time.Minute)
 		job := c.want(m, "FAILED 2xCANCELED 2xFAILED")
-		want := "needed 3 slots and had 1 after 5m0s (slot.request.timeout), the cluster has 1 (0 free) on 1 TaskManagers"
+		want := "needs 3, has 1, the cluster has 1 (0 free) on 1 TaskManagers"
 		if job.Failure.Kind != core.NoResource.String() || !strings.Contains(job.Failure.Message, want) {
 			t.Errorf("failed because %q, want %q in it", job.Failure.Message, want)
 		}
