@@ -366,69 +366,6 @@ func (c *child) Stacks(ctx context.Context) (string, error) {
 	return ask(ctx, c, &c.stacks, &pb.ToWorker{Message: &pb.ToWorker_Stacks{Stacks: &pb.WorkerStackRequest{}}})
 }
 
-// waiters are the questions of one kind that a worker has still to answer, oldest first; it answers in order.
-type waiters[T any] []waiter[T]
-
-type waiter[T any] struct {
-	answer chan T // capacity 1: whoever asked may have gone. Closed without answer when the worker is gone
-	since  time.Time
-}
-
-func (w *waiters[T]) answer(v T) {
-	if len(*w) > 0 {
-		(*w)[0].answer <- v
-		*w = (*w)[1:]
-	}
-}
-
-func (w *waiters[T]) fail() {
-	for _, q := range *w {
-		close(q.answer)
-	}
-	*w = nil
-}
-
-// maxOpenQuestions bounds what a worker that does not answer is asked.
-const maxOpenQuestions = 64
-
-func ask[T any](ctx context.Context, c *child, w *waiters[T], question *pb.ToWorker) (T, error) {
-	var zero T
-	gone := func() (T, error) {
-		return zero, core.E("ask worker", core.Unavailable, c.spec.Job.String(), errors.New("the worker is gone"))
-	}
-	c.mu.Lock()
-	if c.over {
-		c.mu.Unlock()
-		return gone()
-	}
-	if len(*w) > 0 && c.ready {
-		if silent := time.Since((*w)[0].since); silent > c.l.cfg.Unresponsive {
-			c.mu.Unlock()
-			err := core.E("ask worker", core.UserCode, c.spec.Job.String(),
-				fmt.Errorf("the worker has not answered for %s: its process is stopped or locked up", silent.Round(time.Second)))
-			c.Kill(err)
-			return zero, err
-		}
-	}
-	if len(*w) >= maxOpenQuestions {
-		c.mu.Unlock()
-		return zero, core.E("ask worker", core.Unavailable, c.spec.Job.String(), errors.New("the worker does not answer"))
-	}
-	q := waiter[T]{make(chan T, 1), time.Now()}
-	*w = append(*w, q)
-	c.sender.Send(question)
-	c.mu.Unlock()
-	select {
-	case v, ok := <-q.answer:
-		if !ok {
-			return gone()
-		}
-		return v, nil
-	case <-ctx.Done():
-		return zero, core.E("ask worker", core.Unavailable, c.spec.Job.String(), context.Cause(ctx))
-	}
-}
-
 // Stop implements taskexecutor.Worker.
 func (c *child) Stop() {
 	c.mu.Lock()
@@ -493,43 +430,4 @@ func listenerFile(l net.Listener) (*os.File, error) {
 		return nil, fmt.Errorf("duplicating the data listener: %w", err)
 	}
 	return file, nil
-}
-
-// exitCause says in plain words why a worker that nobody asked to end is gone.
-func exitCause(job core.JobID, state *os.ProcessState, stderr string, ready, oom bool, memory int64) *pb.ErrorInfo {
-	what := describeExit(state)
-	switch {
-	case oom:
-		what = fmt.Sprintf("out of memory: it was killed at its limit of %d MiB", memory>>20)
-	case state != nil && state.Success() && !ready:
-		what = "it exited with code 0 before Execute: the program ended without running a job"
-	case state != nil && state.Exited() && !ready:
-		what += " before Execute"
-	case state != nil && state.Success():
-		what = "it exited with code 0 without finishing its tasks"
-	}
-	if hint := fatalHint(stderr); hint != "" {
-		what = hint + " (" + what + ")"
-	}
-	info := errorInfo(core.E("worker of job", core.UserCode, job.String(), errors.New(what)))
-	info.Type = "worker exit"
-	if stderr != "" {
-		info.Stack = "from the worker's standard error:\n" + stderr
-	}
-	return info
-}
-
-// describeExit says how a process ended.
-func describeExit(state *os.ProcessState) string {
-	if state == nil {
-		return "it ended and its exit code is not known"
-	}
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		s := fmt.Sprintf("it was killed by signal %d (%s)", int(ws.Signal()), ws.Signal())
-		if ws.Signal() == syscall.SIGKILL {
-			s += ", by somebody on this machine or by the kernel when memory ran out"
-		}
-		return s
-	}
-	return fmt.Sprintf("it exited with code %d", state.ExitCode())
 }

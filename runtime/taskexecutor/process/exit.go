@@ -1,10 +1,55 @@
 package process
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"strings"
+	"syscall"
 
+	"github.com/flink-go/flink-go/core"
+	pb "github.com/flink-go/flink-go/rpc/proto"
 	"github.com/flink-go/flink-go/runtime/worker"
 )
+
+// exitCause says in plain words why a worker that nobody asked to end is gone.
+func exitCause(job core.JobID, state *os.ProcessState, stderr string, ready, oom bool, memory int64) *pb.ErrorInfo {
+	what := describeExit(state)
+	switch {
+	case oom:
+		what = fmt.Sprintf("out of memory: it was killed at its limit of %d MiB", memory>>20)
+	case state != nil && state.Success() && !ready:
+		what = "it exited with code 0 before Execute: the program ended without running a job"
+	case state != nil && state.Exited() && !ready:
+		what += " before Execute"
+	case state != nil && state.Success():
+		what = "it exited with code 0 without finishing its tasks"
+	}
+	if hint := fatalHint(stderr); hint != "" {
+		what = hint + " (" + what + ")"
+	}
+	info := errorInfo(core.E("worker of job", core.UserCode, job.String(), errors.New(what)))
+	info.Type = "worker exit"
+	if stderr != "" {
+		info.Stack = "from the worker's standard error:\n" + stderr
+	}
+	return info
+}
+
+// describeExit says how a process ended.
+func describeExit(state *os.ProcessState) string {
+	if state == nil {
+		return "it ended and its exit code is not known"
+	}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		s := fmt.Sprintf("it was killed by signal %d (%s)", int(ws.Signal()), ws.Signal())
+		if ws.Signal() == syscall.SIGKILL {
+			s += ", by somebody on this machine or by the kernel when memory ran out"
+		}
+		return s
+	}
+	return fmt.Sprintf("it exited with code %d", state.ExitCode())
+}
 
 // fatalMarks are how the lines begin that the Go runtime writes before it ends a process, with plain words for them.
 // A mark that ends in a space is followed by what happened.
