@@ -5,7 +5,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/operator"
+	pb "github.com/flink-go/flink-go/rpc/proto"
 )
 
 // paced makes a record each second, three in all; in between it waits for the time or for a wake-up.
@@ -112,3 +117,51 @@ func (b *burst) Next(v *string) (int64, stream.Status, error) {
 }
 
 func (b *burst) Close() error { return nil }
+
+// eventTask is a task to which a source can send.
+type eventTask struct{ task }
+
+func (eventTask) SendEvent(core.OperatorID, []byte) {}
+
+func (eventTask) Run(func()) {}
+
+// B-51: what the coordinator sends may be anything.
+func FuzzSourceEvents(f *testing.F) {
+	for _, e := range []*pb.SourceEvent{
+		{Event: &pb.SourceEvent_Assigned{Assigned: &pb.SplitsAssigned{Splits: []*pb.Split{{Id: "a", Data: []byte("b")}}}}},
+		{Event: &pb.SourceEvent_NoMore{NoMore: &pb.NoMoreSplits{}}},
+		{Event: &pb.SourceEvent_Request{Request: &pb.SplitRequest{}}},
+		{},
+	} {
+		b, err := proto.Marshal(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	env := stream.NewEnv("fuzz", nil)
+	stream.Discard(stream.From(env, stream.Source[int]{Name: "n",
+		Enumerate: func(*stream.RuntimeContext, func(...stream.Split)) error { return nil },
+		OpenSplit: func(*stream.RuntimeContext, stream.Split) (stream.Reader[int], error) { return &sliceReader[int]{values: []int{1}}, nil },
+	}))
+	sg, err := env.StreamGraph()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		in, err := sg.Nodes[0].New(&operator.Context{Name: "n", Subtask: 1, Parallelism: 2, Task: eventTask{}}, []any{operator.Node[int](&drop[int]{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Lifecycle.Open(); err != nil {
+			t.Fatal(err)
+		}
+		_ = in.Source.HandleEvent(payload) // an error or not, but no panic
+		for range 10 {
+			in.Source.Poll(5)
+		}
+		if err := in.Lifecycle.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
