@@ -142,7 +142,9 @@ func FuzzSourceEvents(f *testing.F) {
 	env := stream.NewEnv("fuzz", nil)
 	stream.Discard(stream.From(env, stream.Source[int]{Name: "n",
 		Enumerate: func(*stream.RuntimeContext, func(...stream.Split)) error { return nil },
-		OpenSplit: func(*stream.RuntimeContext, stream.Split) (stream.Reader[int], error) { return &sliceReader[int]{values: []int{1}}, nil },
+		OpenSplit: func(*stream.RuntimeContext, stream.Split) (stream.Reader[int], error) {
+			return &sliceReader[int]{values: []int{1}}, nil
+		},
 	}))
 	sg, err := env.StreamGraph()
 	if err != nil {
