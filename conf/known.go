@@ -11,7 +11,6 @@ warn   duration jobmanager.adaptive-scheduler.submission.resource-stabilization-
 warn   duration jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout
 warn   duration jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling jobmanager.adaptive-scheduler.scaling-interval.min
 warn   int      jobmanager.adaptive-scheduler.rescale-trigger.max-checkpoint-failures
-warn   text     jobmanager.archive.fs.dir
 silent memory   jobmanager.memory.process.size
 silent memory   jobmanager.memory.flink.size
 silent memory   jobmanager.memory.heap.size
@@ -107,7 +106,6 @@ warn   text     rest.profiling.dir
 warn   bool     web.rescale.enable
 warn   int      web.checkpoints.history jobmanager.web.checkpoints.history
 silent int      web.history jobmanager.web.history
-silent int      jobstore.cache-size
 warn   text     job-result-store.storage-path
 warn   bool     job-result-store.delete-on-commit
 warn   text     cleanup-strategy.type cleanup-strategy

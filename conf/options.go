@@ -117,6 +117,8 @@ var (
 	JobStoreType           = Option[string]{Key: "jobstore.type", Type: enum("File", "Memory"), Default: "File", Doc: "finished jobs in file, memory"}
 	JobStoreExpirationTime = Option[time.Duration]{Key: "jobstore.expiration-time", Type: seconds(), Default: time.Hour, Doc: "time until finished jobs vanish; a plain number counts seconds"}
 	JobStoreMaxCapacity    = Option[int]{Key: "jobstore.max-capacity", Type: integer(0, infinite), Default: infinite, Doc: "number of finished jobs kept"}
+	JobStoreCacheSize      = Option[MemorySize]{Key: "jobstore.cache-size", Type: memory(0), Default: 50 << 20, Doc: "memory for finished jobs; the oldest leave first"}
+	JobManagerArchiveFSDir = Option[string]{Key: "jobmanager.archive.fs.dir", Type: text(), Optional: true, Doc: "folder that gets a file for each finished job"}
 	BlobStorageDirectory   = Option[string]{Key: "blob.storage.directory", Type: text(), Optional: true, Doc: "artifact cache folder"}
 
 	// Heartbeats, RPC, client.
@@ -194,7 +196,8 @@ func sections() []section {
 			WebAccessControlAllowOrigin, WebExceptionHistorySize, WebGetCancelEnable,
 		}},
 		{"Job store, results, cleanup", []definition{
-			JobStoreType, JobStoreExpirationTime, JobStoreMaxCapacity, BlobStorageDirectory,
+			JobStoreType, JobStoreExpirationTime, JobStoreMaxCapacity, JobStoreCacheSize, JobManagerArchiveFSDir,
+			BlobStorageDirectory,
 		}},
 		{"Heartbeats, RPC, client", []definition{
 			HeartbeatInterval, HeartbeatTimeout, HeartbeatRPCFailureThreshold, PekkoAskTimeout, ClientTimeout,

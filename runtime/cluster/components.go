@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/flink-go/flink-go/conf"
@@ -39,11 +40,13 @@ func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d drive
 		return nil, err
 	}
 	disp := dispatcher.New(dispatcher.Config{
-		Log:         log,
-		Expiration:  conf.JobStoreExpirationTime.Get(c),
-		MaxCapacity: conf.JobStoreMaxCapacity.Get(c),
-		ShutDown:    shutDown,
-		Slots:       func(ctx context.Context) (dispatcher.SlotCount, error) { return countSlots(ctx, rm) },
+		Log:          log,
+		Expiration:   conf.JobStoreExpirationTime.Get(c),
+		MaxCapacity:  conf.JobStoreMaxCapacity.Get(c),
+		ArchiveBytes: int64(conf.JobStoreCacheSize.Get(c)),
+		ArchiveDir:   archiveDir(c),
+		ShutDown:     shutDown,
+		Slots:        func(ctx context.Context) (dispatcher.SlotCount, error) { return countSlots(ctx, rm) },
 		NewJobMaster: func(job *graph.JobGraph) (dispatcher.JobMaster, error) {
 			forJob, err := configOf(c, job)
 			if err != nil {
@@ -58,6 +61,11 @@ func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d drive
 		return nil, err
 	}
 	return &control{rm, disp}, nil
+}
+
+// archiveDir is the local folder for ended jobs; Flink writes it as a URI.
+func archiveDir(c *conf.Config) string {
+	return strings.TrimPrefix(strings.TrimPrefix(conf.JobManagerArchiveFSDir.Get(c), "file://"), "file:")
 }
 
 // configOf is c with what the client of a job may set for it.
