@@ -125,6 +125,6 @@ type Input interface {
 	Read(m *Message) error
 	// Ended tells whether all channels have ended and End was called.
 	Ended() bool
-	// Watermark is the event time of this input so far.
+	// Watermark is the event time of this input so far. Any goroutine.
 	Watermark() int64
 }

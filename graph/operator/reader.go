@@ -3,6 +3,7 @@ package operator
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/flink-go/flink-go/graph/codec"
 	"github.com/flink-go/flink-go/internal/frame"
@@ -16,7 +17,8 @@ type reader[T any] struct {
 	size    int
 	valve   valve
 	over    bool
-	slot    T // the record being delivered, if it came in a frame
+	shown   atomic.Int64 // valve.now, for other goroutines
+	slot    T            // the record being delivered, if it came in a frame
 
 	records, bytes *Counter
 }
@@ -28,6 +30,7 @@ func (t *recordType[T]) NewReader(node any, c ReaderConfig) (Input, error) {
 		return nil, err
 	}
 	r := &reader[T]{node: n, codec: t.codec, aliases: t.aliases, size: t.size, valve: newValve(c.Channels), records: c.Records, bytes: c.Bytes}
+	r.shown.Store(r.valve.now)
 	if r.records == nil {
 		r.records = new(Counter)
 	}
@@ -41,7 +44,7 @@ func (t *recordType[T]) NewReader(node any, c ReaderConfig) (Input, error) {
 func (r *reader[T]) Ended() bool { return r.over }
 
 // Watermark implements Input.
-func (r *reader[T]) Watermark() int64 { return r.valve.now }
+func (r *reader[T]) Watermark() int64 { return r.shown.Load() }
 
 // Read implements Input.
 func (r *reader[T]) Read(m *Message) error {
@@ -155,7 +158,7 @@ func (r *reader[T]) frame(c int32, f *Frame) error {
 // wake ends the rest of a channel that has records.
 func (r *reader[T]) wake(c int32) {
 	if r.valve.wake(c) {
-		r.node.Watermark(r.valve.now)
+		r.advance()
 	}
 }
 
@@ -173,11 +176,17 @@ func (r *reader[T]) markAt(c int32, marks []byte) []byte {
 	return marks[frame.MarkSize:]
 }
 
+// advance tells the Node the input's new watermark.
+func (r *reader[T]) advance() {
+	r.shown.Store(r.valve.now)
+	r.node.Watermark(r.valve.now)
+}
+
 func (r *reader[T]) mark(c int32, ts int64) {
 	if ts == idleMark {
 		moved, silent := r.valve.rest(c)
 		if moved {
-			r.node.Watermark(r.valve.now)
+			r.advance()
 		}
 		if silent {
 			r.node.Idle()
@@ -185,7 +194,7 @@ func (r *reader[T]) mark(c int32, ts int64) {
 		return
 	}
 	if r.valve.watermark(c, ts) {
-		r.node.Watermark(r.valve.now)
+		r.advance()
 	}
 }
 
@@ -196,12 +205,12 @@ func (r *reader[T]) end(c int32) {
 		r.over = true
 		if r.valve.now != MaxWatermark {
 			r.valve.now = MaxWatermark
-			r.node.Watermark(MaxWatermark)
+			r.advance()
 		}
 		r.node.End()
 	default:
 		if moved {
-			r.node.Watermark(r.valve.now)
+			r.advance()
 		}
 		if silent {
 			r.node.Idle()

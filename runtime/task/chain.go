@@ -170,6 +170,7 @@ func (t *Task) addReaders() error {
 			types[in.Input] = inputType(head.stream, in.Input)
 		}
 	}
+	var inputs []operator.Input
 	for i := range len(channels) {
 		typ := types[i]
 		if typ == nil || i >= len(head.instance.Inputs) {
@@ -181,7 +182,17 @@ func (t *Task) addReaders() error {
 		if err != nil {
 			return fmt.Errorf("input %d of operator %q: %w", i, head.stream.Name, err)
 		}
-		t.inputs = append(t.inputs, input)
+		inputs = append(inputs, input)
+	}
+	if len(inputs) > 0 {
+		t.inputs = inputs
+		handle{t}.Metrics(t.vertex.Operators[0].ID).Gauge("currentInputWatermark", func() float64 {
+			least := inputs[0].Watermark()
+			for _, in := range inputs[1:] {
+				least = min(least, in.Watermark())
+			}
+			return float64(least)
+		})
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -312,4 +313,26 @@ func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.Mallocs
+}
+
+// A record may be much larger than a segment.
+func TestLargeRecords(t *testing.T) {
+	text := strings.Repeat("large ", 1<<20)
+	for _, workers := range []int{0, 2} {
+		p := newPlan(t)
+		var n atomic.Int64
+		p.vertex("up", 1, source(t, 20, func(_, i int, v *texty) int64 {
+			v.Text = "small"
+			if i%4 == 0 {
+				v.Text = text
+			}
+			return operator.NoTimestamp
+		}))
+		p.vertex("down", 2, sinkNode(func(_ *operator.Context, v *texty, _ int64) { n.Add(int64(len(v.Text))) }, nil))
+		p.edge("up", "down", graph.Rebalance, nil, 0)
+		p.deploy(newCluster(t, p.job.ID, workers), nil).finish(20 * time.Second)
+		if want := int64(5*len(text) + 15*len("small")); n.Load() != want {
+			t.Errorf("workers %d: %d bytes of %d", workers, n.Load(), want)
+		}
+	}
 }

@@ -321,7 +321,7 @@ func TestAccumulatorsAndMetricsAreReported(t *testing.T) {
 	if len(down.Accumulators) != 1 || down.Accumulators[0] != (core.Accumulator{Name: "seen", Kind: "LongCounter", Value: "100"}) {
 		t.Errorf("accumulators %+v", down.Accumulators)
 	}
-	if len(down.Metrics) != 2 || down.Metrics[0].Value != 200 || down.Metrics[1].Value != 0.5 {
+	if len(down.Metrics) != 3 || down.Metrics[0].Value != 200 || down.Metrics[1].Value != 0.5 || down.Metrics[2].Value != float64(operator.MaxWatermark) {
 		t.Errorf("metrics %+v", down.Metrics)
 	}
 	if up.IO.RecordsOut != 100 || down.IO.RecordsIn != 100 || up.IO.BytesOut != down.IO.BytesIn || up.IO.BytesOut != 3200 {
