@@ -30,6 +30,9 @@ type Program struct {
 	Blob core.BlobKey `json:"blob"`
 	Name string       `json:"name"` // file name for people
 	Args []string     `json:"args,omitempty"`
+	// Dir is the client's working directory. A worker on a machine that has it starts there, so that relative paths
+	// in the program's arguments mean the same as in the client; elsewhere it starts in a directory of its own.
+	Dir string `json:"dir,omitempty"`
 	// Settings are the configuration keys that the client gave for this job (-p, -D): a worker needs the same ones
 	// to build the same graph.
 	Settings map[string]string `json:"settings,omitempty"`

@@ -40,6 +40,9 @@ func submit(ctx context.Context, g *graph.JobGraph, r role) (*Result, error) {
 	}
 	defer client.Close()
 	g.Program.Args = os.Args[1:]
+	if dir, err := os.Getwd(); err == nil { // without it relative paths do not work there either
+		g.Program.Dir = dir
+	}
 	for _, w := range g.Warnings {
 		_, _ = fmt.Fprintln(os.Stderr, "warning:", w)
 	}

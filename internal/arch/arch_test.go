@@ -34,28 +34,35 @@ var layers = map[string][]string{
 	"runtime/network":         {"core", "graph", "graph/operator", "internal/frame", "rpc/proto"},
 	"runtime/task":            {"core", "graph", "graph/operator", "runtime/network", "rpc/proto"},
 	"runtime/driver":          {"core", "slots"},
-	"runtime/worker":          {"core", "graph", "graph/operator", "rpc", "rpc/proto", "runtime/network", "runtime/task"},
+	"runtime/worker":          {"core", "conf", "graph", "graph/operator", "rpc", "rpc/proto", "runtime/network", "runtime/task"},
 	"runtime/dispatcher":      {"core", "graph", "rpc", "rpc/proto", "scheduler", "runtime/jobmaster"},
 	"runtime/resourcemanager": {"core", "rpc", "rpc/proto", "slots", "runtime/driver"},
 	"runtime/jobmaster":       {"core", "graph", "rpc", "rpc/proto", "scheduler", "slots"},
-	"runtime/taskexecutor/":   {"core", "graph", "rpc", "rpc/proto", "slots", "runtime/blob", "runtime/worker"},
+	"runtime/taskexecutor":    {"core", "graph", "rpc", "rpc/proto", "slots", "runtime/worker"},
+	// The child-process implementation of the TaskExecutor's Workers.
+	"runtime/taskexecutor/process": {"core", "graph", "rpc", "rpc/proto", "runtime/blob", "runtime/taskexecutor", "runtime/worker"},
 	"runtime/cluster": {"core", "conf", "graph", "rpc", "rpc/proto", "rpc/wire", "web", "runtime/blob", "runtime/metrics", "runtime/dispatcher",
-		"runtime/resourcemanager", "runtime/jobmaster", "runtime/taskexecutor", "runtime/taskexecutor/process", "runtime/worker", "runtime/driver", "scheduler"},
+		"runtime/resourcemanager", "runtime/jobmaster", "runtime/taskexecutor", "runtime/taskexecutor/process", "runtime/worker", "runtime/driver", "scheduler", "slots"},
 
 	"api":        {},
 	"api/stream": {"core", "graph", "graph/codec", "graph/keyed", "graph/operator", "rpc/proto"},
-	"api/rest":   {"core"},
+	"api/rest":   {"core", "conf", "graph"},
 
 	"api/stream/streamtest": {"core", "graph", "graph/operator", "api/stream", "rpc/proto"},
-	"api/job":               {"core", "conf", "graph", "api/stream", "api/rest", "runtime/cluster", "runtime/worker"},
+	"api/job":               {"core", "conf", "graph", "rpc", "rpc/proto", "api/stream", "api/rest", "runtime/cluster", "runtime/worker"},
 
-	"connectors/": {"core", "graph/operator", "api/stream"},
-	"web":         {"core", "graph", "api/rest", "rpc", "rpc/proto", "scheduler", "runtime/blob"},
+	"connectors/": {"core", "graph/operator", "api/stream", "connectors/internal/"},
+	"web":         {"core", "conf", "graph", "api/rest", "rpc", "rpc/proto", "scheduler", "runtime/blob"},
 	"cmd/":        {"core", "conf", "graph", "api/rest", "runtime/cluster"},
 	"examples/":   {"api/stream", "api/job", "connectors/", "examples/internal/result"},
 	"internal/":   {"core"},
-	"test/":       {"core", "api/rest"},
+	"test/":       {"core", "api/rest", "api/job", "api/stream", "connectors/"},
 	"bench/":      {"core", "api/rest"},
+
+	// Kits that only tests import.
+	"connectors/internal/connectortest": {"core", "graph", "graph/operator", "rpc/proto", "api/stream"},
+	"internal/sim": {"core", "graph", "graph/operator", "rpc", "rpc/proto", "slots", "runtime/dispatcher", "runtime/jobmaster",
+		"runtime/resourcemanager", "runtime/taskexecutor"},
 }
 
 // allowed finds the rule of a package.

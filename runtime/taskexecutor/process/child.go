@@ -153,6 +153,16 @@ func (c *child) live() *pb.ErrorInfo {
 	return cause
 }
 
+// startDir is where a worker starts: the client's working directory if this machine has it, else its own.
+func startDir(client, own string) string {
+	if filepath.IsAbs(client) {
+		if info, err := os.Stat(client); err == nil && info.IsDir() {
+			return client
+		}
+	}
+	return own
+}
+
 // exec starts the process, serves it and waits for its end.
 func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, error) {
 	listener, err := listenerFile(c.spec.Listener)
@@ -179,7 +189,7 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 	if cmd.Args[0] == "" {
 		cmd.Args[0] = filepath.Base(path)
 	}
-	cmd.Dir = dir
+	cmd.Dir = startDir(job.Program.Dir, dir)
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = out.w, errs.w
 	cmd.ExtraFiles = []*os.File{c.theirs, listener}
