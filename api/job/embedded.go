@@ -17,6 +17,7 @@ import (
 	"github.com/flink-go/flink-go/rpc"
 	pb "github.com/flink-go/flink-go/rpc/proto"
 	"github.com/flink-go/flink-go/runtime/cluster"
+	"github.com/flink-go/flink-go/runtime/worker"
 )
 
 // embeddedWait is one long poll for the result; the next one follows at once.
@@ -33,6 +34,9 @@ func runEmbedded(ctx context.Context, c *graph.Compiled, cf *conf.Config) (*Resu
 	raw, err := json.Marshal(c.Job)
 	if err != nil {
 		return nil, &InvocationError{core.E("write job graph", core.Internal, c.Job.ID.String(), err)}
+	}
+	if os.Getenv("GOGC") == "" { // else the user has decided
+		defer worker.StartGCTuner(0).Stop()
 	}
 	e, err := cluster.StartEmbedded(cf, c, embeddedLog(cf, c.Job))
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 
 // DefaultGCRoom is how much a heap may grow between two collections when the program says nothing else. It is the
 // knob between memory and CPU of a worker: a fixed GOGC collects a small heap too often and lets a large one double.
-const DefaultGCRoom = 16 << 20
+const DefaultGCRoom = 64 << 20
 
 // Bounds of the GC percentage that the tuner sets.
 const (
 	minGCPercent = 30
-	maxGCPercent = 1600
+	maxGCPercent = 800
 )
 
 // GCTuner sets the GC percentage after each collection so that the heap may grow by about the same number of bytes

@@ -12,7 +12,7 @@ func TestGCPercent(t *testing.T) {
 	for _, tc := range []struct {
 		live uint64
 		want int
-	}{{0, 1600}, {1 << 20, 1600}, {4 << 20, 400}, {16 << 20, 100}, {32 << 20, 50}, {1 << 30, 30}} {
+	}{{0, 800}, {1 << 20, 800}, {4 << 20, 400}, {16 << 20, 100}, {32 << 20, 50}, {1 << 30, 30}} {
 		if got := gcPercent(room, tc.live); got != tc.want {
 			t.Errorf("%d bytes alive: %d %%, want %d", tc.live, got, tc.want)
 		}
