@@ -25,8 +25,9 @@ type control struct {
 }
 
 // startControl starts ResourceManager and Dispatcher on service. The driver belongs to the ResourceManager from now
-// on. shutDown is called when a client wants the cluster to end; it must not block.
-func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d driver.Driver, shutDown func()) (*control, error) {
+// on. shutDown is called when a client wants the cluster to end; it must not block. unused is told of programs that no
+// job needs any more. Both may be nil.
+func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d driver.Driver, shutDown func(), unused func(core.BlobKey)) (*control, error) {
 	heartbeat := rpc.HeartbeatConfig{Interval: conf.HeartbeatInterval.Get(c), Timeout: conf.HeartbeatTimeout.Get(c)}
 	rm, err := resourcemanager.New(resourcemanager.Config{
 		Service:     service,
@@ -46,6 +47,7 @@ func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d drive
 		ArchiveBytes: int64(conf.JobStoreCacheSize.Get(c)),
 		ArchiveDir:   archiveDir(c),
 		ShutDown:     shutDown,
+		Unused:       unused,
 		Slots:        func(ctx context.Context) (dispatcher.SlotCount, error) { return countSlots(ctx, rm) },
 		NewJobMaster: func(job *graph.JobGraph) (dispatcher.JobMaster, error) {
 			forJob, err := configOf(c, job)

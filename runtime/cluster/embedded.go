@@ -31,7 +31,7 @@ type Embedded struct {
 func StartEmbedded(c *conf.Config, job *graph.Compiled, log *slog.Logger) (*Embedded, error) {
 	e := &Embedded{service: rpc.NewLocal(embeddedHost)}
 	var err error
-	if e.control, err = startControl(c, log, e.service, driver.Standalone{}, nil); err != nil {
+	if e.control, err = startControl(c, log, e.service, driver.Standalone{}, nil, nil); err != nil {
 		return nil, errors.Join(err, e.service.Close())
 	}
 	e.workers = &taskexecutor.InProcess{Log: log, Programs: func(id core.JobID) (*graph.Compiled, error) {

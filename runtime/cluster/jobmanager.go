@@ -116,7 +116,12 @@ func (m *JobManager) startComponents(c *conf.Config, bindHost string) error {
 	if err != nil {
 		return err
 	}
-	if m.control, err = startControl(c, m.log, m.service, d, func() { m.finish(nil) }); err != nil {
+	unused := func(program core.BlobKey) {
+		if err := store.Remove(program); err != nil {
+			m.log.Warn("unused program was not removed", "error", err)
+		}
+	}
+	if m.control, err = startControl(c, m.log, m.service, d, func() { m.finish(nil) }, unused); err != nil {
 		return err
 	}
 	return m.startWeb(c, store)

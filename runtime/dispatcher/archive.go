@@ -16,6 +16,7 @@ type archived struct {
 	summary scheduler.JobSummary
 	result  *pb.RequestJobResultResponse
 	job     []byte // JSON of scheduler.ArchivedJob
+	program core.BlobKey
 	expires time.Time
 }
 
@@ -35,22 +36,24 @@ func newArchive(expiration time.Duration, capacity int, maxBytes int64) archive 
 	return archive{expiration: expiration, capacity: capacity, maxBytes: maxBytes, order: list.New(), byID: map[core.JobID]*list.Element{}}
 }
 
-// put keeps a job, and drops older ones that are over the bounds; the newest always stays.
-func (a *archive) put(j *archived, now time.Time) {
+// put keeps a job, and drops and returns older ones that are over the bounds; the newest always stays.
+func (a *archive) put(j *archived, now time.Time) (dropped []*archived) {
 	if a.expiration > 0 {
 		j.expires = now.Add(a.expiration)
 	}
 	a.byID[j.summary.ID] = a.order.PushBack(j)
 	a.bytes += int64(len(j.job))
 	for a.order.Len() > 1 && (a.order.Len() > a.capacity || a.bytes > a.maxBytes) {
-		a.drop(a.order.Front())
+		dropped = append(dropped, a.drop(a.order.Front()))
 	}
+	return dropped
 }
 
-func (a *archive) drop(e *list.Element) {
+func (a *archive) drop(e *list.Element) *archived {
 	j := a.order.Remove(e).(*archived)
 	delete(a.byID, j.summary.ID)
 	a.bytes -= int64(len(j.job))
+	return j
 }
 
 func (a *archive) get(id core.JobID) *archived {
@@ -60,19 +63,20 @@ func (a *archive) get(id core.JobID) *archived {
 	return nil
 }
 
-// expire drops what is too old and returns when to look again; ok is false when there is nothing to wait for.
-func (a *archive) expire(now time.Time) (next time.Time, ok bool) {
-	if a.expiration <= 0 {
+// expire drops and returns what is too old.
+func (a *archive) expire(now time.Time) (dropped []*archived) {
+	for next, ok := a.nextExpiry(); ok && !next.After(now); next, ok = a.nextExpiry() {
+		dropped = append(dropped, a.drop(a.order.Front()))
+	}
+	return dropped
+}
+
+// nextExpiry is when to call expire; ok is false when there is nothing to wait for.
+func (a *archive) nextExpiry() (at time.Time, ok bool) {
+	if a.expiration <= 0 || a.order.Len() == 0 {
 		return time.Time{}, false
 	}
-	for e := a.order.Front(); e != nil; e = a.order.Front() {
-		j := e.Value.(*archived)
-		if j.expires.After(now) {
-			return j.expires, true
-		}
-		a.drop(e)
-	}
-	return time.Time{}, false
+	return a.order.Front().Value.(*archived).expires, true
 }
 
 // all returns the ended jobs, oldest first.

@@ -44,6 +44,10 @@ type Config struct {
 	// Dispatcher itself, which waits for it. nil: the cluster cannot be ended by a call.
 	ShutDown func()
 
+	// Unused is told of a program that no job needs any more, running or ended. It is called elsewhere than on the
+	// main goroutine and may block. nil: programs are kept.
+	Unused func(program core.BlobKey)
+
 	Expiration   time.Duration // jobstore.expiration-time; 0: ended jobs are kept for ever
 	MaxCapacity  int           // jobstore.max-capacity; 0: 1000
 	ArchiveBytes int64         // jobstore.cache-size; 0: 50 MiB
@@ -67,10 +71,11 @@ type Dispatcher struct {
 	archive   archive
 	expiry    func() // stops the timer that expires archived jobs; nil: none runs
 	rate      bucket
-	shutting  bool          // nothing new is accepted
-	asked     bool          // ShutDown was called
-	onlyJob   bool          // the cluster ends with its job
-	recovered chan struct{} // closed when the jobs of the store were started
+	programs  map[core.BlobKey]int // how many jobs in runners and archive need each
+	shutting  bool                 // nothing new is accepted
+	asked     bool                 // ShutDown was called
+	onlyJob   bool                 // the cluster ends with its job
+	recovered chan struct{}        // closed when the jobs of the store were started
 }
 
 var _ rpc.DispatcherGateway = (*Dispatcher)(nil)
@@ -98,6 +103,7 @@ func New(cfg Config) *Dispatcher {
 		endpoint:  rpc.NewEndpoint(EndpointName, cfg.Log),
 		runners:   map[core.JobID]*jobManagerRunner{},
 		archive:   newArchive(cfg.Expiration, cfg.MaxCapacity, cfg.ArchiveBytes),
+		programs:  map[core.BlobKey]int{},
 		rate:      bucket{perMinute: cfg.Quotas.SubmissionsPerMinute},
 		recovered: make(chan struct{}),
 	}
@@ -250,6 +256,7 @@ func (d *Dispatcher) stored(r *jobManagerRunner, err error) (*pb.SubmitJobRespon
 	defer close(r.stored)
 	if err != nil {
 		delete(d.runners, r.job.ID)
+		d.released(r.job.Program.Blob)
 		r.storeErr = core.E("store job", core.KindOf(err), r.job.ID.String(), err)
 		return nil, r.storeErr
 	}
@@ -265,6 +272,7 @@ func (d *Dispatcher) admit(job *graph.JobGraph, dg digest) *jobManagerRunner {
 		stored: make(chan struct{}), made: make(chan struct{}), ended: make(chan struct{}),
 	}
 	d.runners[job.ID] = r
+	d.programs[job.Program.Blob]++
 	return r
 }
 
@@ -280,8 +288,12 @@ func (d *Dispatcher) end(r *jobManagerRunner, final *scheduler.ArchivedJob) {
 		d.log.Error("job was not archived", logJob, r.job.ID, "error", err)
 		a = &archived{digest: r.digest, summary: final.Summary(), result: resultOf(final)}
 	}
-	d.archive.put(a, d.now())
+	a.program = r.job.Program.Blob // and so the archive needs it as the runner did
+	for _, old := range d.archive.put(a, d.now()) {
+		d.released(old.program)
+	}
 	d.expire()
+	r.result = a.result
 	close(r.ended)
 	d.log.Info("job ended", logJob, r.job.ID, "status", final.Status, "millis", a.result.GetNetRuntimeMillis())
 	id := r.job.ID
@@ -305,9 +317,28 @@ func (d *Dispatcher) expire() {
 		d.expiry()
 		d.expiry = nil
 	}
-	if next, ok := d.archive.expire(d.now()); ok {
+	for _, old := range d.archive.expire(d.now()) {
+		d.released(old.program)
+	}
+	if next, ok := d.archive.nextExpiry(); ok {
 		d.expiry = d.endpoint.After(next.Sub(d.now()), d.expire)
 	}
+}
+
+// released counts a job less that needs a program.
+func (d *Dispatcher) released(program core.BlobKey) {
+	d.endpoint.Assert()
+	if d.programs[program]--; d.programs[program] > 0 {
+		return
+	}
+	delete(d.programs, program)
+	if d.cfg.Unused == nil || program.IsZero() {
+		return
+	}
+	rpc.Await(d.endpoint, func(context.Context) (struct{}, error) {
+		d.cfg.Unused(program)
+		return struct{}{}, nil
+	}, func(struct{}, error) {})
 }
 
 // writeArchive keeps an ended job as a file, for whoever shows the history of clusters.
@@ -477,11 +508,7 @@ func (d *Dispatcher) RequestJobResult(ctx context.Context, in *pb.RequestJobResu
 	defer wait.Stop()
 	select {
 	case <-r.ended:
-		_, a, err = d.find(ctx, "request job result", in.GetJobId())
-		if err != nil {
-			return nil, err
-		}
-		return a.result, nil
+		return r.result, nil
 	case <-wait.C:
 		return &pb.RequestJobResultResponse{Status: core.JobRunning.String()}, nil
 	case <-ctx.Done():

@@ -398,6 +398,44 @@ func TestArchiveIsBounded(t *testing.T) {
 	})
 }
 
+// a program goes when the last job that needs it is forgotten, and not before.
+func TestUnusedPrograms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var unused []core.BlobKey
+		b := newBench(t, func(c *Config) {
+			c.Expiration = time.Hour
+			c.Unused = func(k core.BlobKey) {
+				mu.Lock()
+				defer mu.Unlock()
+				unused = append(unused, k)
+			}
+		})
+		program := core.BlobKeyOf([]byte("a program"))
+		first, second := job("first"), job("second")
+		for _, g := range []*graph.JobGraph{first, second} {
+			g.Program.Blob = program
+			if err := b.submit(g); err != nil {
+				t.Fatal(err)
+			}
+			m := b.master(g.ID)
+			m.end(core.JobFinished, nil)
+			close(m.gone)
+			time.Sleep(30 * time.Minute)
+		}
+		time.Sleep(20 * time.Minute) // the first job is forgotten
+		synctest.Wait()
+		if len(unused) != 0 || len(b.list()) != 1 {
+			t.Errorf("%d programs are unused while %d jobs are known", len(unused), len(b.list()))
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(unused) != 1 || unused[0] != program {
+			t.Errorf("unused %v, want the program", unused)
+		}
+	})
+}
+
 // S-137: a Dispatcher starts the jobs that its store holds.
 func TestRecoverJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
 	"github.com/flink-go/flink-go/rpc"
+	pb "github.com/flink-go/flink-go/rpc/proto"
 	"github.com/flink-go/flink-go/scheduler"
 )
 
@@ -46,7 +47,8 @@ type jobManagerRunner struct {
 	stored   chan struct{} // closed when the store has the graph, or has not: storeErr
 	storeErr error
 	made     chan struct{} // closed when the JobMaster was made, or not
-	ended    chan struct{} // closed when the job is in the archive
+	ended    chan struct{} // closed when the job is in the archive, and result is there
+	result   *pb.RequestJobResultResponse
 }
 
 // run makes a JobMaster for r and follows it to its end. A job that cannot be run is a job that failed.
