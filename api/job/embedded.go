@@ -26,8 +26,10 @@ const embeddedWait = time.Minute
 // closeTimeout bounds how long the end of an embedded cluster may take.
 const closeTimeout = 10 * time.Second
 
-// runEmbedded runs the job in a cluster of this process. The end of ctx, or an interrupt, cancels it.
-func runEmbedded(ctx context.Context, c *graph.Compiled, cf *conf.Config) (*Result, error) {
+// runEmbedded runs the job in a cluster of this process. The end of ctx, or an interrupt, cancels it. A port for REST
+// among the job's own settings asks for the dashboard; one in a file or variable is that of session clusters.
+func runEmbedded(ctx context.Context, c *graph.Compiled, r role) (*Result, error) {
+	cf := r.conf
 	for _, w := range append(cf.Warnings(), c.Job.Warnings...) {
 		_, _ = fmt.Fprintln(os.Stderr, "warning:", w)
 	}
@@ -38,7 +40,8 @@ func runEmbedded(ctx context.Context, c *graph.Compiled, cf *conf.Config) (*Resu
 	if os.Getenv("GOGC") == "" { // else the user has decided
 		defer worker.StartGCTuner(0).Stop()
 	}
-	e, err := cluster.StartEmbedded(cf, c, embeddedLog(cf, c.Job))
+	log := embeddedLog(cf, c.Job)
+	e, err := cluster.StartEmbedded(cf, c, log)
 	if err != nil {
 		return nil, &InvocationError{err}
 	}
@@ -47,6 +50,13 @@ func runEmbedded(ctx context.Context, c *graph.Compiled, cf *conf.Config) (*Resu
 		defer cancel()
 		_ = e.Close(closing) // the job has ended; what is left goes with the process
 	}()
+	if r.asksForREST() {
+		url, err := e.ServeREST(cf, log)
+		if err != nil {
+			return nil, &InvocationError{err}
+		}
+		_, _ = fmt.Fprintln(os.Stderr, "dashboard:", url)
+	}
 	if _, err := e.Dispatcher().SubmitJob(ctx, &pb.SubmitJobRequest{JobGraph: raw}); err != nil {
 		return nil, &InvocationError{err}
 	}

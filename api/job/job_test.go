@@ -153,6 +153,22 @@ func TestEmbeddedRestart(t *testing.T) {
 	}
 }
 
+// A port among the job's settings opens the dashboard, which goes with the job.
+func TestEmbeddedDashboard(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("FLINKGO_SETTINGS", `{"rest.bind-port":"0","io.tmp.dirs":"`+dir+`"}`)
+	if _, err := job.Execute(t.Context(), "dashboard", count); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	t.Setenv("FLINKGO_SETTINGS", `{"rest.bind-port":"0","rest.bind-address":"0.0.0.0"}`)
+	if _, err := job.Execute(t.Context(), "dashboard", count); err == nil || !strings.Contains(err.Error(), "security.insecure") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // The end of the context cancels the job.
 func TestEmbeddedCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -92,7 +92,7 @@ func (r role) execute(ctx context.Context, c *graph.Compiled) (*Result, error) {
 	case "submit":
 		return submit(ctx, c.Job, r)
 	}
-	return runEmbedded(ctx, c, r.conf)
+	return runEmbedded(ctx, c, r)
 }
 
 // refuse is the end of a program whose graph has faults. Where Execute does not return it does not return now: a

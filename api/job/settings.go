@@ -53,3 +53,10 @@ func (r *role) settleEmbedded(c *conf.Config) {
 		r.settings[conf.RestartStrategyType.Key] = "none"
 	}
 }
+
+// asksForREST tells whether the settings of this job name a port for REST.
+func (r *role) asksForREST() bool {
+	_, port := r.settings[conf.RestPort.Key]
+	_, bind := r.settings[conf.RestBindPort.Key]
+	return port || bind
+}

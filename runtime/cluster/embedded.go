@@ -19,12 +19,14 @@ import (
 const embeddedHost = "embedded"
 
 // Embedded is a cluster in this process, for one program: Dispatcher, ResourceManager, JobMaster and TaskExecutor as
-// in any cluster, over in-process RPC, with the process itself as the worker. It opens no listener, file or directory.
+// in any cluster, over in-process RPC, with the process itself as the worker. It opens no listener, file or directory, but for
+// ServeREST.
 type Embedded struct {
 	service *rpc.Local
 	control *control
 	workers *taskexecutor.InProcess
 	tm      *taskexecutor.TaskExecutor
+	rest    *embeddedREST // nil unless ServeREST was called
 }
 
 // StartEmbedded starts a cluster that has the slots that job needs.
@@ -61,7 +63,11 @@ func (e *Embedded) Dispatcher() rpc.DispatcherGateway { return e.control.dispatc
 
 // Close ends the cluster with what runs on it; ctx bounds how long it waits for tasks that ignore their cancellation.
 func (e *Embedded) Close(ctx context.Context) error {
-	err := e.control.dispatcher.Close()
+	var err error
+	if e.rest != nil {
+		err = e.rest.close()
+	}
+	err = errors.Join(err, e.control.dispatcher.Close())
 	if e.tm != nil {
 		err = errors.Join(err, e.tm.Close(ctx))
 	}
