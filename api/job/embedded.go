@@ -74,7 +74,7 @@ func embeddedResult(ctx context.Context, d rpc.DispatcherGateway, id core.JobID)
 	for {
 		r, err := d.RequestJobResult(context.WithoutCancel(ctx), &pb.RequestJobResultRequest{JobId: id.Bytes(), WaitMillis: embeddedWait.Milliseconds()})
 		if err != nil {
-			return nil, &ExecutionError{JobID: id, Status: core.JobFailed, Err: err}
+			return nil, &ExecutionError{JobID: id, Status: core.JobSuspended, Err: err}
 		}
 		if !r.GetDone() {
 			continue
@@ -90,7 +90,7 @@ func embeddedResult(ctx context.Context, d rpc.DispatcherGateway, id core.JobID)
 func resultOf(id core.JobID, r *pb.RequestJobResultResponse) (*Result, error) {
 	status, err := core.ParseJobStatus(r.GetStatus())
 	if err != nil {
-		return nil, &ExecutionError{JobID: id, Status: core.JobFailed, Err: err}
+		return nil, &ExecutionError{JobID: id, Status: core.JobSuspended, Err: err}
 	}
 	if status != core.JobFinished {
 		failed := &ExecutionError{JobID: id, Status: status}

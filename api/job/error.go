@@ -17,16 +17,20 @@ func (e *InvocationError) Unwrap() error { return e.Err }
 // ExecutionError says that a job was started and did not finish (S-176, S-188). It wraps the cause.
 type ExecutionError struct {
 	JobID  core.JobID
-	Status core.JobStatus // FAILED or CANCELED
+	Status core.JobStatus // FAILED or CANCELED; SUSPENDED: how it ended is not known
 	Err    error
 	Stack  string // of the user code that failed, may be empty
 }
 
 func (e *ExecutionError) Error() string {
-	if e.Err == nil {
+	switch {
+	case !e.Status.Terminal():
+		return fmt.Sprintf("job %s: %v", e.JobID, e.Err)
+	case e.Err == nil:
 		return fmt.Sprintf("job %s ended as %s", e.JobID, e.Status)
+	default:
+		return fmt.Sprintf("job %s ended as %s: %v", e.JobID, e.Status, e.Err)
 	}
-	return fmt.Sprintf("job %s ended as %s: %v", e.JobID, e.Status, e.Err)
 }
 
 func (e *ExecutionError) Unwrap() error { return e.Err }

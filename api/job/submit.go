@@ -102,7 +102,7 @@ func (a *attachment) wait(ctx context.Context) (*Result, error) {
 				return nil, errInterrupted
 			}
 			if o.err != nil {
-				return nil, &ExecutionError{JobID: a.job, Status: core.JobRunning, Err: fmt.Errorf("the end of the job is not known: %w", o.err)}
+				return nil, &ExecutionError{JobID: a.job, Status: core.JobSuspended, Err: fmt.Errorf("its end is not known: %w", o.err)}
 			}
 			return a.finish(o.result)
 		case <-tick.C:
