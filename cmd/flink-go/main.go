@@ -30,7 +30,7 @@ func mainCode(args []string, in io.Reader, out, errOut io.Writer) int {
 	context.AfterFunc(ctx, stop)
 	root := newRoot(&app{in: in, out: out, err: errOut, environ: os.Environ()})
 	root.SetArgs(args)
-	return exitCode(root.ExecuteContext(ctx), ctx, errOut)
+	return exitCode(ctx, root.ExecuteContext(ctx), errOut)
 }
 
 // app is what the verbs have in common: where they read and write, and the flags that all of them take.
@@ -58,7 +58,7 @@ type codeError int
 func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // exitCode prints err, where it was not said before, and maps it to the exit code.
-func exitCode(err error, ctx context.Context, errOut io.Writer) int {
+func exitCode(ctx context.Context, err error, errOut io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
@@ -82,7 +82,7 @@ func newRoot(a *app) *cobra.Command {
 		Short:         "Runs stream-processing programs, and the clusters that they run on",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          func(c *cobra.Command, args []string) error { return unknownVerb(c, args) },
+		Args:          unknownVerb,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_ = c.Usage()
 			return usage("Please specify an action.")
@@ -100,7 +100,7 @@ func newRoot(a *app) *cobra.Command {
 	root.Version = versionText()
 	root.Flags().BoolP("version", "v", false, "print the version")
 	root.AddCommand(
-		newRun(a), newInfo(a), newList(a), newCancel(a), newStop(a), newSavepoint(a), newCheckpoint(a),
+		newRun(a), newInfo(a), newList(a), newCancel(a), newStop(), newSavepoint(), newCheckpoint(),
 		newCluster(a), newConfig(a), newLogs(a), newVersion(a), newJobManager(a), newTaskManager(a),
 	)
 	return root

@@ -11,9 +11,7 @@ func errNeedsCheckpoints(what string) error {
 	return fmt.Errorf("%s needs checkpoints, which this version does not have yet: a job that ends starts from its beginning", what)
 }
 
-func newStop(a *app) *cobra.Command {
-	var dir string
-	var drain, detached bool
+func newStop() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stop [-p savepoint folder] [-d] <job id>",
 		Short: "Stop a job with a savepoint",
@@ -25,14 +23,14 @@ func newStop(a *app) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&dir, "savepointPath", "p", "", "where to put the savepoint")
-	f.BoolVarP(&drain, "drain", "d", false, "let windows fire before the end")
-	f.BoolVar(&detached, "detached", false, "do not wait")
+	f.StringP("savepointPath", "p", "", "where to put the savepoint")
+	f.BoolP("drain", "d", false, "let windows fire before the end")
+	f.Bool("detached", false, "do not wait")
 	f.String("type", "canonical", "canonical or native")
 	return c
 }
 
-func newSavepoint(a *app) *cobra.Command {
+func newSavepoint() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "savepoint <job id> [folder]",
 		Short: "Take a savepoint of a running job",
@@ -53,7 +51,7 @@ func newSavepoint(a *app) *cobra.Command {
 	return c
 }
 
-func newCheckpoint(a *app) *cobra.Command {
+func newCheckpoint() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "checkpoint <job id>",
 		Short: "Take a checkpoint of a running job now",
