@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -213,12 +214,8 @@ func (c *Client) once(ctx context.Context, r request, use func(*http.Response) e
 		}
 		return core.E(r.op, core.Invalid, r.id, err)
 	}
-	for k, vs := range c.header {
-		req.Header[k] = vs
-	}
-	for k, vs := range r.header {
-		req.Header[k] = vs
-	}
+	maps.Copy(req.Header, c.header)
+	maps.Copy(req.Header, r.header)
 	if r.kind != "" {
 		req.Header.Set("Content-Type", r.kind)
 	}

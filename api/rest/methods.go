@@ -226,10 +226,7 @@ func (c *Client) Jars(ctx context.Context) ([]Jar, error) {
 
 // UploadJar stores a program at the JobManager and returns its id.
 func (c *Client) UploadJar(ctx context.Context, file string) (string, error) {
-	body, kind, err := multipartBody([]part{{field: "jarfile", name: path.Base(file), kind: "application/octet-stream", path: file}})
-	if err != nil {
-		return "", core.E("upload program", core.Invalid, file, err)
-	}
+	body, kind := multipartBody([]part{{field: "jarfile", name: path.Base(file), kind: "application/octet-stream", path: file}})
 	a, err := call[JarUpload](ctx, c, request{op: "upload program", id: file, method: http.MethodPost, path: "/jars/upload", body: body, kind: kind})
 	if err != nil {
 		return "", err

@@ -87,10 +87,7 @@ func (c *Client) Submit(ctx context.Context, job *graph.JobGraph, program string
 	if !has {
 		parts = append(parts, part{field: fmt.Sprintf(partFile, 1), name: job.Program.Name, kind: "application/octet-stream", path: program})
 	}
-	body, kind, err := multipartBody(parts)
-	if err != nil {
-		return fail(err)
-	}
+	body, kind := multipartBody(parts)
 	_, err = call[Submitted](ctx, c, request{op: "submit job", id: job.ID.String(), method: http.MethodPost, path: "/jobs", body: body, kind: kind})
 	return err
 }
@@ -105,7 +102,7 @@ type part struct {
 }
 
 // multipartBody returns a function that makes the body again for each try; a file is read as it is sent.
-func multipartBody(parts []part) (body func() (io.ReadCloser, error), kind string, err error) {
+func multipartBody(parts []part) (body func() (io.ReadCloser, error), kind string) {
 	// The boundary is chosen once, so that the content type fits every try.
 	boundary := multipart.NewWriter(io.Discard).Boundary()
 	body = func() (io.ReadCloser, error) {
@@ -135,7 +132,7 @@ func multipartBody(parts []part) (body func() (io.ReadCloser, error), kind strin
 		b.Reader = io.MultiReader(b.readers...)
 		return &b, nil
 	}
-	return body, "multipart/form-data; boundary=" + boundary, nil
+	return body, "multipart/form-data; boundary=" + boundary
 }
 
 func (p part) header() textproto.MIMEHeader {
