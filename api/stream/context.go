@@ -74,9 +74,6 @@ func (c *RuntimeContext) Gauge(name string, value func() float64) {
 	c.op.Task.Metrics(c.op.Operator).Gauge(name, value)
 }
 
-// enter tells the task that user code of this operator runs now.
-func (c *RuntimeContext) enter() { *c.op.Active = c.op.Index }
-
 // fail ends the attempt with an error of the operator's user code and does not return.
 func (c *RuntimeContext) fail(err error) {
 	c.op.Task.Fail(core.E("", core.UserCode, "", &operator.Failure{Operator: c.op.Name, Err: err}))

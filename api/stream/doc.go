@@ -24,7 +24,7 @@
 // # Functions and subtasks
 //
 // A function runs in every subtask of its operator, each on the goroutine of its task; what it captures is shared by
-// the subtasks of one process and must be read-only or synchronised. Work that needs fields of its own is an object
+// the subtasks of one process and must be read-only or synchronized. Work that needs fields of its own is an object
 // (Processor, RichParallelSinkFunction ...): each subtask works on its own shallow copy of the object that the
 // program gave, made before Open, so maps and slices are made in Open.
 //

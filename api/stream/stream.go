@@ -107,7 +107,7 @@ func (n *node) setUID(uid string) {
 		n.env.fault("UID: %v", err)
 		return
 	}
-	n.StreamNode.UID = uid
+	n.UID = uid
 }
 
 func (n *node) setName(name string) {
@@ -115,7 +115,7 @@ func (n *node) setName(name string) {
 		n.env.fault("Name: %v", err)
 		return
 	}
-	n.StreamNode.Name = name
+	n.Name = name
 }
 
 func (n *node) setGroup(group string) {
@@ -123,23 +123,23 @@ func (n *node) setGroup(group string) {
 		n.env.fault("SlotSharingGroup: %v", err)
 		return
 	}
-	n.StreamNode.SlotSharingGroup = group
+	n.SlotSharingGroup = group
 }
 
 func (n *node) setParallelism(p int) {
 	if p < 1 {
-		n.env.fault("parallelism %d of %q: want at least 1", p, n.StreamNode.Name)
+		n.env.fault("parallelism %d of %q: want at least 1", p, n.Name)
 		return
 	}
-	n.StreamNode.Parallelism = p
+	n.Parallelism = p
 }
 
 func (n *node) setMaxParallelism(p int) {
 	if p < 1 {
-		n.env.fault("max parallelism %d of %q: want at least 1", p, n.StreamNode.Name)
+		n.env.fault("max parallelism %d of %q: want at least 1", p, n.Name)
 		return
 	}
-	n.StreamNode.MaxParallelism = p
+	n.MaxParallelism = p
 }
 
 // ship returns the stream with another way to the next operator.

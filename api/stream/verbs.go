@@ -79,7 +79,7 @@ func FlatMap[T, U any](s *Stream[T], f func(T) iter.Seq[U]) *Stream[U] {
 func FlatMapRef[T, U any](s *Stream[T], f func(v *T, emit func(U)) error) *Stream[U] {
 	return transform(s, "FlatMap", f == nil, func(ctx *RuntimeContext, out operator.Node[U]) operator.Node[T] {
 		n := &flatMapRefOperator[T, U]{emitter: emitter[U]{pass: pass[U]{out}, user: ctx.user()}, ctx: ctx, f: f}
-		n.emit = n.emitter.send
+		n.emit = n.send
 		return n
 	})
 }
@@ -98,7 +98,7 @@ func Discard[T any](s *Stream[T]) *StreamSink {
 }
 
 func (s *StreamSink) rename(name string) *StreamSink {
-	s.node.StreamNode.Name = name
+	s.node.Name = name
 	return s
 }
 
