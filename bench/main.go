@@ -70,7 +70,6 @@ type settings struct {
 	setups                                     []string
 	seconds                                    int
 	rates                                      []string
-	timeouts                                   []string
 	scales                                     []string
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -101,12 +102,7 @@ func (t *tree) members() []stat {
 }
 
 func isRoot(roots []int, pid int) bool {
-	for _, r := range roots {
-		if r == pid {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(roots, pid)
 }
 
 func (t *tree) sample() {
