@@ -62,7 +62,7 @@ var (
 	PipelineName                    = Option[string]{Key: "pipeline.name", Type: text(), Optional: true, Doc: "job name shown everywhere"}
 	PipelineMaxParallelism          = Option[int]{Key: "pipeline.max-parallelism", Type: integer(-1, 32768), Default: -1, Doc: "number of key groups cap"}
 	PipelineObjectReuse             = Option[bool]{Key: "pipeline.object-reuse", Type: boolean(), Default: true, Doc: "records pass operators without a copy; false is not available"}
-	PipelineOperatorChainingEnabled = Option[bool]{Key: "pipeline.operator-chaining.enabled", Type: boolean(), Default: true, Doc: "fuse neighbours into one task", Older: []string{"pipeline.operator-chaining"}}
+	PipelineOperatorChainingEnabled = Option[bool]{Key: "pipeline.operator-chaining.enabled", Type: boolean(), Default: true, Doc: "fuse neighbors into one task", Older: []string{"pipeline.operator-chaining"}}
 	PipelineGlobalJobParameters     = Option[map[string]string]{Key: "pipeline.global-job-parameters", Type: dict(), Optional: true, Doc: "user key values for UI"}
 	ExecutionRuntimeMode            = Option[string]{Key: "execution.runtime-mode", Type: enum("STREAMING", "BATCH", "AUTOMATIC"), Default: "STREAMING", Doc: "STREAMING, BATCH or AUTOMATIC"}
 	ExecutionTarget                 = Option[string]{Key: "execution.target", Type: enum("remote", "local", "per-job"), Optional: true, Doc: "where run submits to: remote, local or per-job"}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -39,8 +40,8 @@ func EnvName(key string) string {
 
 // Dir is the configuration directory that the environment names, "" if none.
 func Dir(environ []string) string {
-	for i := len(environ) - 1; i >= 0; i-- {
-		if dir, ok := strings.CutPrefix(environ[i], EnvConfDir+"="); ok {
+	for _, e := range slices.Backward(environ) {
+		if dir, ok := strings.CutPrefix(e, EnvConfDir+"="); ok {
 			return dir
 		}
 	}

@@ -98,10 +98,8 @@ func (t *table) current(values []Value) (map[string]Value, []string, []Fault) {
 			under[key] = v
 			continue
 		}
-		d, ok := t.inForce[v.Key]
-		if !ok {
-			d, ok = t.prefixOf(v.Key)
-			if ok {
+		if _, ok := t.inForce[v.Key]; !ok {
+			if d, ok := t.prefixOf(v.Key); ok {
 				if strings.ContainsAny(v.Text, ",") {
 					faults = append(faults, Fault{v, "a value without a comma"})
 					continue
