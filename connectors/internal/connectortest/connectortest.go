@@ -246,6 +246,7 @@ func Read[T any](t testing.TB, src stream.Source[T], parallelism, most int) (*Re
 					idle = false
 				case operator.NextEnd:
 					running--
+				case operator.NextEvent: // idle, unless another is not
 				}
 			}
 			total := 0

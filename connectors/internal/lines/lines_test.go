@@ -16,7 +16,7 @@ func all(t testing.TB, s *Scanner) []string {
 	var got []string
 	for {
 		line, err := s.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return got
 		}
 		if err != nil {
@@ -61,7 +61,7 @@ func TestLongLine(t *testing.T) {
 	var places []int64
 	for {
 		line, err := s.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if tooLong, ok := errors.AsType[*TooLongError](err); ok {
