@@ -22,6 +22,8 @@ type splitter struct {
 	bytes, words *stream.LongCounter
 }
 
+var _ stream.Opener = (*splitter)(nil)
+
 func (s *splitter) Open(ctx *stream.RuntimeContext) error {
 	s.bytes, s.words = ctx.LongCounter(textBytes), ctx.LongCounter(wordsRead)
 	return nil
