@@ -42,7 +42,7 @@ type StreamNode struct {
 	Position         string // file:line of the verb in the program
 }
 
-// Chaining says with which neighbours a node may share a task.
+// Chaining says with which neighbors a node may share a task.
 type Chaining uint8
 
 // The chaining policies, Flink's ALWAYS, HEAD and NEVER.

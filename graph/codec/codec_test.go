@@ -261,8 +261,8 @@ func TestRefusedTypes(t *testing.T) {
 	}
 	type Order struct{ Lines []Line }
 	type Locked struct {
-		mu sync.Mutex
-		n  map[string]int
+		mu sync.Mutex     //nolint:unused // looked at by reflection
+		n  map[string]int //nolint:unused // looked at by reflection
 	}
 	type Generic[T any] struct{ V map[string]*T }
 	check := func(_ any, err error, want string) {

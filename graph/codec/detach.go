@@ -61,6 +61,7 @@ func (p *plan) detach(base unsafe.Pointer) {
 			for j := range o.len {
 				o.elem.detach(unsafe.Add(at, uintptr(j)*o.size))
 			}
+		default: // points nowhere into a frame: the plan is shallow
 		}
 	}
 }
