@@ -109,7 +109,7 @@ func (c *cluster) run() error {
 	// From here nothing waits for the driver any more.
 	c.network.open()
 	for _, tm := range c.tms {
-		tm.te.Close(context.Background()) //nolint:errcheck // a TaskExecutor that has given up says so again
+		tm.te.Close(context.Background()) // one that has given up says so again
 	}
 	err = errors.Join(err, c.disp.Close(), c.rm.Close())
 	c.wg.Wait()

@@ -89,12 +89,6 @@ func (n *Network) take(i int) *item {
 	return it
 }
 
-func (n *Network) waiting() int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.pending)
-}
-
 func (n *Network) alive(name string) (*Node, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
