@@ -87,8 +87,8 @@ func toStatus(method string, err error) error {
 	e, ok := errors.AsType[*core.Error](err)
 	if !ok {
 		e = core.E(shortName(method), core.Internal, "", err)
-	} else if error(e) != err {
-		e = core.E(shortName(method), e.Kind, e.ID, err) // the text around e counts too
+	} else if error(e) != err { //nolint:errorlint // is there text around e? It counts too
+		e = core.E(shortName(method), e.Kind, e.ID, err)
 	}
 	detail := &errdetails.ErrorInfo{Reason: e.Kind.String(), Domain: errorDomain, Metadata: map[string]string{
 		keyOp: clip(e.Op),
