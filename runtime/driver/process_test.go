@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		wait()
 	case "short":
 		hello()
-		fmt.Println("goodbye")
+		_, _ = fmt.Fprintln(os.Stdout, "goodbye")
 		os.Exit(3)
 	case "parent": // starts a worker and waits to be killed
 		d, err := driver.NewProcess(config(os.Getenv("DRIVER_TEST_FIFO"), "worker", ""))

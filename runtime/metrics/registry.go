@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -95,9 +96,7 @@ func (r *Registry) Dump() *pb.MetricDump {
 		all = append(all, &pb.Metric{Scope: k.scope, Name: k.name, Value: float64(c.Value()), Kind: KindCounter})
 	}
 	gauges := make(map[name]func() float64, len(r.gauges))
-	for k, g := range r.gauges {
-		gauges[k] = g
-	}
+	maps.Copy(gauges, r.gauges)
 	providers := make([]func() []*pb.Metric, 0, len(r.providers))
 	for _, p := range r.providers {
 		providers = append(providers, p)

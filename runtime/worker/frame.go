@@ -69,7 +69,7 @@ func ReadFrame(r *bufio.Reader, m proto.Message) error {
 const frameStep = 1 << 20
 
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -44,7 +44,7 @@ func TestFramesOfAllSizes(t *testing.T) {
 			t.Errorf("read %d bytes, want %d", got, n)
 		}
 	}
-	if err := ReadFrame(r, new(pb.FromWorker)); err != io.EOF {
+	if err := ReadFrame(r, new(pb.FromWorker)); !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %v", err)
 	}
 }
