@@ -58,7 +58,7 @@ func (c Config) withDefaults() (Config, error) {
 		errs = append(errs, fmt.Errorf("taskmanager.numberOfTaskSlots is %d, want at least 1", c.Slots))
 	}
 	if c.Service == nil || c.ResourceManagers == nil || c.Workers == nil || c.Log == nil {
-		errs = append(errs, errors.New("Service, ResourceManagers, Workers and Log must be set"))
+		errs = append(errs, errors.New("one of Service, ResourceManagers, Workers and Log is not set"))
 	}
 	if len(errs) > 0 {
 		return c, core.E("configure task executor", core.Invalid, string(c.Resource), errors.Join(errs...))

@@ -216,7 +216,7 @@ func (t *TaskExecutor) operatorEvent(w *workerEntry, e *pb.OperatorEvent) {
 }
 
 // endAttempt is a state change that the worker cannot tell any more.
-func (t *TaskExecutor) endAttempt(j *job, a *attempt, state core.ExecutionState, cause *pb.ErrorInfo) {
+func (t *TaskExecutor) endAttempt(a *attempt, state core.ExecutionState, cause *pb.ErrorInfo) {
 	s := &pb.TaskState{Attempt: worker.AttemptToProto(a.id), State: state.String(), AtMillis: time.Now().UnixMilli()}
 	if state == core.ExecutionFailed {
 		s.Cause = cause
@@ -250,7 +250,7 @@ func (t *TaskExecutor) workerExited(w *workerEntry, cause *pb.ErrorInfo) {
 		if a.canceling {
 			state = core.ExecutionCanceled
 		}
-		t.endAttempt(j, a, state, cause)
+		t.endAttempt(a, state, cause)
 	}
 	t.endGone(j)
 	t.checkIdle()

@@ -206,7 +206,7 @@ func machineMemory() int64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	total := int64(uint64(info.Totalram) * uint64(info.Unit))
+	total := int64(uint64(info.Totalram) * uint64(info.Unit)) //nolint:unconvert // Totalram has 32 bits on machines of 32 bits
 	b, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return total

@@ -40,7 +40,7 @@ type child struct {
 	broken error // why there is no control socket
 
 	mu      sync.Mutex
-	process *os.Process // set while the process may be signalled
+	process *os.Process // set while the process may be signaled
 	stopped bool        // Stop was called
 	killed  error       // cause of Kill
 	failed  *pb.ErrorInfo
@@ -55,7 +55,7 @@ func newChild(l *Launcher, spec taskexecutor.WorkerSpec, events taskexecutor.Wor
 	c := &child{l: l, spec: spec, events: events, name: fmt.Sprintf("worker-%s-%d", spec.Job, spec.Number)}
 	c.ctx, c.cancel = context.WithCancel(l.ctx)
 	c.conn, c.theirs, c.broken = controlSocket()
-	w := io.Writer(io.Discard)
+	w := io.Discard
 	if c.broken == nil {
 		w = c.conn
 	}
@@ -184,7 +184,7 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 	group := c.l.cgroups.make(c.name, memory)
 	defer group.remove()
 
-	cmd := exec.Command(path, job.Program.Args...)
+	cmd := exec.Command(path, job.Program.Args...) //nolint:noctx // a worker is asked to end before it is killed
 	cmd.Args[0] = job.Program.Name
 	if cmd.Args[0] == "" {
 		cmd.Args[0] = filepath.Base(path)
@@ -425,7 +425,7 @@ func (c *child) signal(sig syscall.Signal) {
 		return
 	}
 	if err := c.process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		c.l.log.Warn("signalling a worker", "job", c.spec.Job, "signal", sig, "cause", err)
+		c.l.log.Warn("signaling a worker", "job", c.spec.Job, "signal", sig, "cause", err)
 	}
 }
 

@@ -91,7 +91,7 @@ func fatalIndex(text string) (at, mark int) {
 	return at, mark
 }
 
-// fatalHint recognises in the output of a dead worker what the Go runtime said.
+// fatalHint recognizes in the output of a dead worker what the Go runtime said.
 func fatalHint(stderr string) string {
 	at, mark := fatalIndex(stderr)
 	if at < 0 {

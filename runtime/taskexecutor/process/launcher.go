@@ -60,7 +60,7 @@ var _ taskexecutor.Workers = (*Launcher)(nil)
 func New(cfg Config) (*Launcher, error) {
 	const op = "prepare worker processes"
 	if cfg.Fetch == nil || cfg.Log == nil || cfg.Dir == "" || cfg.LogDir == "" {
-		return nil, core.E(op, core.Invalid, "", errors.New("Fetch, Log, Dir and LogDir must be set"))
+		return nil, core.E(op, core.Invalid, "", errors.New("one of Fetch, Log, Dir and LogDir is not set"))
 	}
 	if cfg.LogLimit <= 0 {
 		cfg.LogLimit = 16 << 20

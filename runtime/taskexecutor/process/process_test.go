@@ -129,6 +129,7 @@ func misbehave(what string, args []string, l net.Listener, send func(*pb.FromWor
 				b[i] = 1
 			}
 			keep = append(keep, b)
+			runtime.KeepAlive(keep)
 		}
 	case "child", "daemon":
 		cmd := exec.Command("/bin/sleep", "1000")
@@ -150,7 +151,7 @@ func misbehave(what string, args []string, l net.Listener, send func(*pb.FromWor
 		fds, _ := os.ReadDir("/proc/self/fd")
 		dir, _ := os.Getwd()
 		status, _ := os.ReadFile("/proc/self/status")
-		fmt.Printf("%s\n%d\n%s\n%s", b, len(fds), dir, status)
+		_, _ = fmt.Fprintf(os.Stdout, "%s\n%d\n%s\n%s", b, len(fds), dir, status)
 		send(state("FINISHED"))
 	case "garbage":
 		f := os.NewFile(3, "control")
@@ -600,7 +601,7 @@ func beParent() {
 	w := l.Start(taskexecutor.WorkerSpec{Job: core.NewJobID(), Graph: b, Slots: 1, Listener: listener}, r)
 	w.Deploy(&pb.SubmitTasksRequest{})
 	<-r.states
-	fmt.Println("ready")
+	_, _ = fmt.Fprintln(os.Stdout, "ready")
 	select {}
 }
 
