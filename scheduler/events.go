@@ -272,7 +272,7 @@ func (x *ExecutionGraph) update(from core.ResourceID, u *TaskUpdate) *task {
 	t := x.attempt(u.Attempt)
 	if t == nil || !t.now.deployed() || t.now.resource != from {
 		// It runs although it should not: an attempt of an earlier restart, or one whose deployment counts as failed.
-		if !u.State.Terminal() && u.State != core.ExecutionCanceling && !(t != nil && t.now.resource == from && t.now.state == core.ExecutionFinished) {
+		if !u.State.Terminal() && u.State != core.ExecutionCanceling && (t == nil || t.now.resource != from || t.now.state != core.ExecutionFinished) {
 			x.cancelOn(from, u.Attempt)
 		}
 		return nil
