@@ -101,7 +101,7 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 
 // writeError sends an error in Flink's form.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	code := http.StatusInternalServerError
+	var code int
 	text := err.Error()
 	if e, ok := errors.AsType[*statusError](err); ok {
 		code = e.status

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -269,9 +270,7 @@ func (s *Server) compile(ctx context.Context, q *query) (*graph.JobGraph, jar, e
 	}
 	defer f.Close()
 	settings := map[string]string{}
-	for k, v := range run.Settings {
-		settings[k] = v
-	}
+	maps.Copy(settings, run.Settings)
 	if run.Parallelism > 0 {
 		settings[conf.ParallelismDefault.Key] = fmt.Sprint(run.Parallelism)
 	}

@@ -189,7 +189,7 @@ func (s *Server) executionResult(ctx context.Context, q *query) (any, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)() // Close does not wait for jobs
+	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // Close does not wait for jobs
 	resp, err := s.cfg.Dispatcher.RequestJobResult(ctx, &pb.RequestJobResultRequest{JobId: id.Bytes(), WaitMillis: min(wait, maxWait).Milliseconds()})
 	if err != nil {
 		return nil, notFoundJob(id, err)
@@ -302,9 +302,10 @@ func (s *Server) doCancel(ctx context.Context, q *query) (any, error) {
 	case core.Conflict:
 		// Flink's operator knows an ended job by 409 or by these words.
 		return nil, status(http.StatusConflict, "Job cancellation failed because the job has already reached another terminal state: %v", errText(err))
-	}
-	if err != nil {
-		return nil, err
+	default:
+		if err != nil {
+			return nil, err
+		}
 	}
 	s.log.Info("job canceled by REST", "job", id, "from", show(q.req.RemoteAddr))
 	return answer{http.StatusAccepted, struct{}{}}, nil

@@ -68,7 +68,7 @@ type program struct {
 func (p *planner) run(ctx context.Context, prog program) (*graph.JobGraph, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.deadline, fmt.Errorf("it wrote no plan within %s", p.deadline))
 	defer cancel()
-	defer context.AfterFunc(p.ctx, cancel)()
+	defer context.AfterFunc(p.ctx, cancel)() //nolint:contextcheck // Close ends what runs for requests
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()

@@ -150,10 +150,10 @@ func TestServeAndClose(t *testing.T) {
 	if _, err := c.Overview(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waited := make(chan error, 1)
+	waited := make(chan struct{})
 	go func() {
-		_, _, err := c.ResultWithin(t.Context(), runningID, time.Minute)
-		waited <- err
+		defer close(waited)
+		_, _, _ = c.ResultWithin(t.Context(), runningID, time.Minute)
 	}()
 	began := time.Now()
 	if err := f.server.Close(); err != nil {

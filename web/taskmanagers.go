@@ -167,7 +167,7 @@ func (s *Server) taskManagerFile(ctx context.Context, q *query, name string) (an
 		}
 		return nil, err
 	case err != nil:
-		return stream(func(io.Writer) error { return fmt.Errorf("read log: %w", err) }), nil
+		return stream(func(io.Writer) error { return fmt.Errorf("read log: %w", err) }), nil //nolint:nilerr // breaks off what has begun
 	}
 	return stream(func(io.Writer) error { return nil }), nil
 }
