@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flink-go/flink-go/api/rest"
 	"github.com/flink-go/flink-go/conf"
@@ -57,11 +58,25 @@ func (a *app) connect(c *conf.Config, address string) (*rest.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := rest.New(address, rest.Options{Header: headers(a.environ), Token: token})
+	client, err := rest.New(address, rest.Options{Header: headers(a.environ), Token: token, RetryFor: patience(c)})
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return client, nil
+}
+
+// patience is how long a verb waits for a JobManager that does not answer: as configured, else a moment, because
+// somebody waits for the answer.
+func patience(c *conf.Config) time.Duration {
+	attempts, set := conf.RestRetryMaxAttempts.Lookup(c)
+	delay, delaySet := conf.RestRetryDelay.Lookup(c)
+	if !set && !delaySet {
+		return time.Second
+	}
+	if d := time.Duration(attempts) * delay; d > 0 {
+		return d
+	}
+	return -1 // once
 }
 
 // headers are what FLINK_REST_CLIENT_HEADERS asks to send along: lines of Name:value.
