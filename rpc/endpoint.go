@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,9 +41,10 @@ type Endpoint struct {
 	gid     goroutineID   // of the main goroutine; known in race builds only
 	work    sync.WaitGroup
 
-	mu     sync.Mutex
-	queue  []func()
-	closed bool
+	mu      sync.Mutex
+	queue   []func()
+	closed  bool
+	onPanic func(cause any, stack []byte)
 }
 
 // NewEndpoint starts the main goroutine of a component; it ends with Close.
@@ -93,7 +95,7 @@ func (e *Endpoint) loop() {
 			}
 			start := time.Now()
 			e.running.Store(true)
-			fn()
+			e.invoke(fn)
 			e.running.Store(false)
 			if took := time.Since(start); took > slowAfter {
 				e.log.Warn("the main goroutine was held up", "endpoint", e.name, "took", took)
@@ -104,6 +106,38 @@ func (e *Endpoint) loop() {
 			batch = nil // after a flood
 		}
 	}
+}
+
+// OnPanic makes a panic of a posted function end this endpoint instead of the process: for a component whose failure
+// is to harm nobody else. handle is called on the main goroutine, with the endpoint closed for new calls; the owner
+// still has to Close it. Without OnPanic a panic is what it is everywhere. It is set before the first Run.
+func (e *Endpoint) OnPanic(handle func(cause any, stack []byte)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.onPanic = handle
+}
+
+func (e *Endpoint) invoke(fn func()) {
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		e.mu.Lock()
+		handle := e.onPanic
+		e.mu.Unlock()
+		if handle == nil {
+			return // the panic goes on
+		}
+		cause := recover()
+		e.mu.Lock()
+		e.closed = true
+		e.mu.Unlock()
+		e.cancel(core.E("work", core.Canceled, e.name, ErrClosed))
+		handle(cause, debug.Stack())
+	}()
+	fn()
+	done = true
 }
 
 // Run posts fn to the mailbox and returns at once; the functions of one caller run in the order in which it posted

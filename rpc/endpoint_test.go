@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -191,5 +192,25 @@ func BenchmarkCall(b *testing.B) {
 		if _, err := rpc.Call(b.Context(), e, func() (int, error) { return 1, nil }); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A component that asks for it fails alone: its endpoint ends, its callers hear of it, the process goes on.
+func TestPanicEndsTheEndpoint(t *testing.T) {
+	e := rpc.NewEndpoint("breaks", slog.New(slog.DiscardHandler))
+	handled := make(chan string, 1)
+	e.OnPanic(func(cause any, stack []byte) { handled <- fmt.Sprintf("%v %v", cause, len(stack) > 0) })
+	_, err := rpc.Call(t.Context(), e, func() (int, error) { panic("broken") })
+	if core.KindOf(err) != core.Unavailable {
+		t.Errorf("error %v, want Unavailable", err)
+	}
+	if got := <-handled; got != "broken true" {
+		t.Errorf("handled %q", got)
+	}
+	if _, err := rpc.Call(t.Context(), e, func() (int, error) { return 1, nil }); core.KindOf(err) != core.Unavailable {
+		t.Errorf("error %v after the panic, want Unavailable", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
 }

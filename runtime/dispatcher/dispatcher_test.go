@@ -31,6 +31,7 @@ type fakeMaster struct {
 
 	mu     sync.Mutex
 	final  *scheduler.ArchivedJob
+	broken error // of Wait
 	ended  chan struct{}
 	gone   chan struct{} // slots given back
 	closed int
@@ -68,7 +69,7 @@ func (m *fakeMaster) Snapshot(context.Context) (*scheduler.ArchivedJob, error) {
 func (m *fakeMaster) Wait(ctx context.Context) (*scheduler.ArchivedJob, error) {
 	select {
 	case <-m.ended:
-		return m.final, nil
+		return m.final, m.broken
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -321,6 +322,28 @@ func TestJobMasterFailureIsItsJobsAlone(t *testing.T) {
 		}
 		if r := b.result(good.ID, 0); r.GetDone() {
 			t.Errorf("the good job ended: %v", r)
+		}
+	})
+}
+
+// A JobMaster that breaks while its job runs fails that job, and is closed though its slots never came back.
+func TestBrokenJobMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		g := job("broken")
+		if err := b.submit(g); err != nil {
+			t.Fatal(err)
+		}
+		m := b.master(g.ID)
+		m.broken = errors.New("panic in its JobMaster")
+		close(m.ended)
+		r := b.result(g.ID, time.Second)
+		if r.GetStatus() != "FAILED" || !strings.Contains(r.GetFailure().GetMessage(), "panic in its JobMaster") {
+			t.Errorf("result %v", r)
+		}
+		synctest.Wait()
+		if m.closed != 1 {
+			t.Errorf("the job master was closed %d times, want once", m.closed)
 		}
 	})
 }

@@ -83,11 +83,14 @@ func (d *Dispatcher) follow(r *jobManagerRunner) {
 			d.log.Error("job master ended without an end of its job", logJob, r.job.ID, "error", err)
 			final = failedJob(r, err, d.now())
 		}
+		broken := err != nil
 		d.end(r, final)
 		rpc.Await(d.endpoint, func(ctx context.Context) (struct{}, error) {
-			select {
-			case <-r.master.Done():
-			case <-ctx.Done():
+			if !broken { // else nobody is there to give slots back: their owners notice
+				select {
+				case <-r.master.Done():
+				case <-ctx.Done():
+				}
 			}
 			return struct{}{}, r.master.Close()
 		}, func(_ struct{}, err error) {

@@ -38,8 +38,10 @@ type JobMaster struct {
 	ended   chan struct{} // closed when final is there
 	done    chan struct{} // closed when the slots were given back too
 	closed  chan struct{} // closed by Close
-	once    sync.Once     // of Close
-	allDone func()        // closes done, once
+	broken  chan struct{} // closed by a panic of the main goroutine; fault is there
+	fault   error
+	once    sync.Once // of Close
+	allDone func()    // closes done, once
 	final   *scheduler.ArchivedJob
 
 	// The rest belongs to the main goroutine.
@@ -87,6 +89,7 @@ func New(cfg Config) (*JobMaster, error) {
 		ended:     make(chan struct{}),
 		done:      make(chan struct{}),
 		closed:    make(chan struct{}),
+		broken:    make(chan struct{}),
 		graphJSON: graphJSON,
 		exec:      exec,
 		pool:      slots.NewPool(cfg.SlotRequestTimeout, cfg.SlotIdleTimeout),
@@ -96,6 +99,11 @@ func New(cfg Config) (*JobMaster, error) {
 	}
 	m.allDone = sync.OnceFunc(func() { close(m.done) })
 	m.ep = rpc.NewEndpoint(m.endpoint, cfg.Log)
+	m.ep.OnPanic(func(cause any, stack []byte) {
+		m.log.Error("the JobMaster is broken; its job ends, the others go on", keyCause, cause, "stack", string(stack))
+		m.fault = core.E("run job", core.Internal, job.ID.String(), fmt.Errorf("panic in its JobMaster: %v", cause))
+		close(m.broken)
+	})
 	m.monitor = rpc.NewMonitor(m.ep, rpc.HeartbeatConfig{Interval: cfg.HeartbeatInterval, Timeout: cfg.HeartbeatTimeout},
 		func(tm core.ResourceID, cause error) { m.dropTaskManager(tm, fmt.Errorf("it was lost: %w", cause)) })
 	m.rm = newResourceManager(m)
@@ -188,6 +196,8 @@ func (m *JobMaster) Wait(ctx context.Context) (*scheduler.ArchivedJob, error) {
 		return m.final, nil
 	case <-ctx.Done():
 		return nil, rpc.ContextError(ctx, "wait for job", m.cfg.Job.ID.String())
+	case <-m.broken:
+		return nil, m.fault
 	case <-m.closed:
 	}
 	if m.isEnded() {
@@ -203,14 +213,13 @@ func (m *JobMaster) Close() error {
 	m.once.Do(func() {
 		m.cfg.Service.Remove(m.endpoint)
 		close(m.closed)
-		stopped := make(chan struct{})
-		m.ep.Run(func() {
-			defer close(stopped)
+		// After a panic the endpoint is closed already, and there is nobody whom timers could wake.
+		_, _ = rpc.Call(context.Background(), m.ep, func() (struct{}, error) {
 			m.monitor.Stop()
 			m.rm.stop()
 			m.stopTick()
+			return struct{}{}, nil
 		})
-		<-stopped
 	})
 	err := m.ep.Close()
 	m.allDone()
