@@ -48,7 +48,19 @@ type Report struct {
 	Simulated                     time.Duration
 }
 
-const heartbeatInterval = time.Second
+// The durations of the components are odd, or timers that were set in one step would go off at the same instant, in no
+// certain order.
+const (
+	heartbeatInterval = time.Second + 1
+	heartbeatTimeout  = 5*heartbeatInterval + 3
+	rmCallTimeout     = 2*time.Second + 7
+	jobCallTimeout    = 2*time.Second + 13
+	taskCallTimeout   = 2*time.Second + 19
+	clientTimeout     = 3*time.Second + 23
+	restartDelay      = 100*time.Millisecond + 29
+	slotIdleTimeout   = 2*time.Second + 37
+	slotTimeout       = 5*time.Second + 41
+)
 
 // cluster is one simulated cluster: a JobManager, TaskManagers, a client.
 type cluster struct {
@@ -99,8 +111,8 @@ func (c *cluster) run() error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	client := c.network.node("client")
 	for n := range c.plan.Jobs {
+		client := c.network.node(fmt.Sprintf("client%d", n))
 		job, b := c.world.job(n)
 		c.wg.Go(func() { c.submit(ctx, client, job, b) })
 	}
@@ -118,9 +130,9 @@ func (c *cluster) run() error {
 
 func (c *cluster) start() error {
 	c.jm = c.network.node("jm")
-	heartbeat := rpc.HeartbeatConfig{Interval: heartbeatInterval, Timeout: 5 * heartbeatInterval}
+	heartbeat := rpc.HeartbeatConfig{Interval: heartbeatInterval, Timeout: heartbeatTimeout}
 	var err error
-	c.rm, err = resourcemanager.New(resourcemanager.Config{Service: c.jm, Token: core.NewToken(), Log: c.log.With("node", "jm"), Heartbeat: heartbeat, CallTimeout: 2 * time.Second,
+	c.rm, err = resourcemanager.New(resourcemanager.Config{Service: c.jm, Token: core.NewToken(), Log: c.log.With("node", "jm"), Heartbeat: heartbeat, CallTimeout: rmCallTimeout,
 		Slots: slots.ManagerConfig{StartUp: time.Minute}})
 	if err != nil {
 		return err
@@ -128,9 +140,9 @@ func (c *cluster) start() error {
 	c.disp = dispatcher.New(dispatcher.Config{Log: c.log.With("node", "jm"), NewJobMaster: func(job *graph.JobGraph) (dispatcher.JobMaster, error) {
 		return jobmaster.New(jobmaster.Config{Job: job, Service: c.jm, Log: c.log.With("node", "jm"),
 			ResourceManager:    func(context.Context) (rpc.Address, error) { return c.rm.Address(), nil },
-			Restart:            graph.RestartStrategy{Type: "fixed-delay", Attempts: 1000, Delay: 100 * time.Millisecond},
-			SlotRequestTimeout: 10 * time.Minute, SlotIdleTimeout: 2 * time.Second,
-			HeartbeatInterval: heartbeatInterval, HeartbeatTimeout: 5 * heartbeatInterval, RPCTimeout: 2 * time.Second})
+			Restart:            graph.RestartStrategy{Type: "fixed-delay", Attempts: 1000, Delay: restartDelay},
+			SlotRequestTimeout: 10 * time.Minute, SlotIdleTimeout: slotIdleTimeout,
+			HeartbeatInterval: heartbeatInterval, HeartbeatTimeout: heartbeatTimeout, RPCTimeout: jobCallTimeout})
 	}})
 	if err := c.jm.Serve(dispatcher.EndpointName, core.Token{}, c.disp); err != nil {
 		return err
@@ -152,8 +164,9 @@ func (c *cluster) addTaskManager() error {
 		Listen: func() (net.Listener, error) {
 			return &listener{addr: dataAddr(name + ":1"), gone: make(chan struct{})}, nil
 		},
+		Random:  rand.New(rand.NewPCG(c.rng.Uint64(), 3)).Float64, // called by one goroutine
 		Workers: &workers{c.network, name, c.world}, Log: c.log.With("node", name),
-		SlotTimeout: 5 * time.Second, CancellationTimeout: 30 * time.Second, CallTimeout: 2 * time.Second, RegistrationTimeout: time.Hour})
+		SlotTimeout: slotTimeout, CancellationTimeout: 30 * time.Second, CallTimeout: taskCallTimeout, RegistrationTimeout: time.Hour})
 	if err != nil {
 		return err
 	}
@@ -169,7 +182,7 @@ func (c *cluster) submit(ctx context.Context, client *Node, job *graph.JobGraph,
 	d := client.Dispatcher(rpc.Address{Server: "jm", Endpoint: dispatcher.EndpointName})
 	again := func(what string, try func(ctx context.Context) (bool, error)) bool {
 		for ctx.Err() == nil {
-			once, cancel := context.WithTimeout(ctx, 3*time.Second)
+			once, cancel := context.WithTimeout(ctx, clientTimeout)
 			done, err := try(once)
 			cancel()
 			if done {
@@ -297,6 +310,7 @@ func (c *cluster) kill(i int) error {
 	c.wg.Go(func() {
 		_ = tm.te.Close(context.Background()) // the process is gone: nobody hears what it says
 	})
+	synctest.Wait() // or its end would race with what happens next
 	return c.addTaskManager()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/flink-go/flink-go/core"
@@ -28,7 +29,7 @@ type Network struct {
 	nodes   map[string]*Node // alive ones
 	pending []*item
 	seq     int
-	watches map[*watch]struct{}
+	watches []*watch // in the order of their making
 	closed  bool
 }
 
@@ -52,7 +53,7 @@ type served struct {
 }
 
 func newNetwork() *Network {
-	return &Network{nodes: map[string]*Node{}, watches: map[*watch]struct{}{}}
+	return &Network{nodes: map[string]*Node{}}
 }
 
 // node adds a process. A name is used once.
@@ -111,15 +112,12 @@ func (n *Network) kill(name string) {
 	}
 	n.pending = keep
 	var broken []*watch
-	for w := range n.watches {
-		switch name {
-		case w.server:
+	n.watches = slices.DeleteFunc(n.watches, func(w *watch) bool {
+		if w.server == name {
 			broken = append(broken, w)
-			delete(n.watches, w)
-		case w.owner:
-			delete(n.watches, w)
 		}
-	}
+		return w.server == name || w.owner == name
+	})
 	n.mu.Unlock()
 	for _, it := range dead {
 		if it.lose != nil {
@@ -175,7 +173,7 @@ func (nd *Node) WatchConnection(server string, lost func(error)) (stop func()) {
 	n.mu.Lock()
 	_, up := n.nodes[server]
 	if up {
-		n.watches[w] = struct{}{}
+		n.watches = append(n.watches, w)
 	}
 	n.mu.Unlock()
 	if !up {
@@ -184,7 +182,7 @@ func (nd *Node) WatchConnection(server string, lost func(error)) (stop func()) {
 	return func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		delete(n.watches, w)
+		n.watches = slices.DeleteFunc(n.watches, func(other *watch) bool { return other == w })
 	}
 }
 
@@ -199,6 +197,9 @@ type result struct {
 func (nd *Node) Invoke(ctx context.Context, to rpc.Address, call *rpc.Invocation) (any, error) {
 	if to.Server == nd.name {
 		return nd.receive(ctx, to, call)
+	}
+	if _, up := nd.network.alive(nd.name); !up {
+		return nil, unreachable(nd.name) // killed: it takes no leave of anybody
 	}
 	// Capacity 2: the response to a request that was repeated may come twice, and nobody waits for it when ctx ended.
 	answer := make(chan result, 3)
