@@ -99,7 +99,7 @@ func (l *Local) start(ctx context.Context, o LocalOptions) error {
 	outcomes := make(chan outcome, o.TaskManagers)
 	for n := range o.TaskManagers {
 		s := l.spawn(o, "taskmanager", "taskexecutor", n+1, conf.TaskManagerLogPath.Key)
-		s.args = append(s.args, define(conf.JobManagerRPCAddress.Key, host), define(conf.JobManagerRPCPort.Key, port),
+		s.defines = append(s.defines, define(conf.JobManagerRPCAddress.Key, host), define(conf.JobManagerRPCPort.Key, port),
 			define(conf.TaskManagerNumberOfTaskSlots.Key, strconv.Itoa(slots)))
 		go func() { // outcomes has room for all, and all are read below
 			p, err := s.start(ctx)
@@ -126,16 +126,14 @@ func (l *Local) spawn(o LocalOptions, verb, daemon string, n int, logKey string)
 		s.args = append(s.args, "--configDir", o.ConfigDir)
 	}
 	if l.WorkDir != "" {
-		s.args = append(s.args, define(conf.ProcessWorkingDir.Key, l.WorkDir))
+		s.defines = append(s.defines, define(conf.ProcessWorkingDir.Key, l.WorkDir))
 	}
-	s.args = append(s.args, define(logKey, base+".log"))
-	for _, d := range o.Defines {
-		s.args = append(s.args, "-D"+d)
-	}
+	s.defines = append(s.defines, define(logKey, base+".log"))
+	s.defines = append(s.defines, o.Defines...)
 	return s
 }
 
-func define(key, value string) string { return "-D" + key + "=" + value }
+func define(key, value string) string { return key + "=" + value }
 
 // FindLocal returns the session cluster that was started on this machine. Its error is of kind NotFound when there is
 // none.

@@ -44,13 +44,11 @@ func StartPerJob(ctx context.Context, o LocalOptions) (*PerJob, error) {
 		s.args = append(s.args, "--configDir", o.ConfigDir)
 	}
 	if _, set := conf.TaskManagerNumberOfTaskSlots.Lookup(o.Conf); !set {
-		s.args = append(s.args, define(conf.TaskManagerNumberOfTaskSlots.Key, strconv.Itoa(goruntime.GOMAXPROCS(0))))
+		s.defines = append(s.defines, define(conf.TaskManagerNumberOfTaskSlots.Key, strconv.Itoa(goruntime.GOMAXPROCS(0))))
 	}
-	for _, d := range o.Defines {
-		s.args = append(s.args, "-D"+d)
-	}
+	s.defines = append(s.defines, o.Defines...)
 	// What makes the cluster this job's own comes last, so that no setting of the user undoes it.
-	s.args = append(s.args,
+	s.defines = append(s.defines,
 		define(conf.ProcessWorkingDir.Key, dir),
 		define(conf.EnvLogDir.Key, dir),
 		define(conf.WebLogPath.Key, filepath.Join(dir, "jobmanager.log")),

@@ -23,6 +23,7 @@ import (
 const (
 	envReadyFD    = "FLINKGO_READY_FD"    // where the process writes a Ready line when it is up
 	envLifelineFD = "FLINKGO_LIFELINE_FD" // a pipe that nobody writes to: the process ends when it is closed
+	envDefines    = "FLINKGO_DEFINES"     // JSON list of key=value, as -D gives them
 )
 
 // Ready is what a process says when it is up.
@@ -79,7 +80,15 @@ func serve(flags processFlags, environ []string, stderr io.Writer, logPath conf.
 	if dir == "" {
 		dir = conf.Dir(environ)
 	}
-	c, err := conf.Load(dir, environ, flags.defines)
+	defines := flags.defines
+	if text := taken(envDefines); text != "" {
+		var more []string
+		if err := json.Unmarshal([]byte(text), &more); err != nil {
+			return core.E("read environment", core.Invalid, envDefines, err)
+		}
+		defines = append(more, defines...)
+	}
+	c, err := conf.Load(dir, environ, defines)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type spawned struct {
 type spawn struct {
 	command  []string // executable and first arguments
 	args     []string
+	defines  []string // configuration as key=value; not in the arguments, which every user can read (SEC-18)
 	environ  []string
 	out      string // file for standard output and error, appended to
 	lifeline bool   // end it with this process
@@ -57,9 +58,13 @@ func (s spawn) start(ctx context.Context) (*spawned, error) {
 	}
 	defer func() { _ = readyR.Close() }()
 
+	defines, err := json.Marshal(s.defines)
+	if err != nil {
+		return fail(errors.Join(err, readyW.Close()))
+	}
 	// The context must not end a process that is to outlive this one.
 	cmd := exec.Command(s.command[0], slices.Concat(s.command[1:], s.args)...) //nolint:noctx // see above
-	cmd.Env = slices.Concat(s.environ, []string{envReadyFD + "=3"})
+	cmd.Env = slices.Concat(s.environ, []string{envReadyFD + "=3", envDefines + "=" + string(defines)})
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = []*os.File{readyW}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
