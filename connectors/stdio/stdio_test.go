@@ -10,8 +10,12 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/flink-go/flink-go/connectors/internal/connectortest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type count struct {
 	Word string
