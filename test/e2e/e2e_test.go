@@ -27,7 +27,7 @@ import (
 
 // programs are built once into a directory that scripts have on their PATH.
 var programs = []string{"./cmd/flink-go", "./cmd/jobmanager", "./cmd/taskmanager", "./examples/wordcount", "./examples/nexmark",
-	"./examples/scale", "./test/e2e/programs/misbehave"}
+	"./examples/scale", "./test/e2e/programs/faulty", "./test/e2e/programs/misbehave"}
 
 var binDir string
 
@@ -58,14 +58,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup:               setup,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await":    await,
-			"http":     httpCmd,
-			"signal":   signal,
-			"jobid":    jobID,
-			"wordsum":  wordSum,
-			"leftover": leftover,
-		},
+		Cmds:                commands,
 	})
 }
 
@@ -108,6 +101,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("REPO", root)
 	env.Setenv("FLINK_CONF_DIR", filepath.Join(env.WorkDir, "conf"))
 	env.Setenv("REST", fmt.Sprintf("127.0.0.1:%d", rest))
+	env.Setenv("RPC", fmt.Sprintf("127.0.0.1:%d", rpc))
 	env.Setenv("HOME", env.WorkDir)
 	for _, k := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOFLAGS"} {
 		if out, err := exec.Command("go", "env", k).Output(); err == nil {
