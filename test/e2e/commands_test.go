@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"crowd":  crowd,
 	"empty":  empty,
 	"repeat": repeat,
+
+	"capture": capture,
 }
 
 func answerOf(ts *testscript.TestScript, req *http.Request) {
@@ -303,6 +306,20 @@ func crowd(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return err
 	}))
+}
+
+// capture: capture NAME REGEXP sets $NAME to what REGEXP finds in the last output: its first group, if it has one.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: capture NAME REGEXP")
+	}
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	found := re.FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("no match for %s in the last output", re)
+	}
+	ts.Setenv(args[0], found[len(found)-1])
 }
 
 // empty: empty DIR... fails if a directory holds anything: P-8.
