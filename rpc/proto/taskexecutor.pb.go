@@ -30,8 +30,12 @@ type RequestSlotRequest struct {
 	JobMasterAddress  string                 `protobuf:"bytes,5,opt,name=job_master_address,json=jobMasterAddress,proto3" json:"job_master_address,omitempty"`
 	JobMasterEndpoint string                 `protobuf:"bytes,6,opt,name=job_master_endpoint,json=jobMasterEndpoint,proto3" json:"job_master_endpoint,omitempty"`
 	JobMasterToken    []byte                 `protobuf:"bytes,7,opt,name=job_master_token,json=jobMasterToken,proto3" json:"job_master_token,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The leader session of the ResourceManager and the registration that the slot belongs to: an order of an earlier
+	// one is refused.
+	ResourceManagerToken []byte `protobuf:"bytes,8,opt,name=resource_manager_token,json=resourceManagerToken,proto3" json:"resource_manager_token,omitempty"` // empty: not fenced
+	InstanceId           []byte `protobuf:"bytes,9,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *RequestSlotRequest) Reset() {
@@ -113,6 +117,20 @@ func (x *RequestSlotRequest) GetJobMasterToken() []byte {
 	return nil
 }
 
+func (x *RequestSlotRequest) GetResourceManagerToken() []byte {
+	if x != nil {
+		return x.ResourceManagerToken
+	}
+	return nil
+}
+
+func (x *RequestSlotRequest) GetInstanceId() []byte {
+	if x != nil {
+		return x.InstanceId
+	}
+	return nil
+}
+
 type RequestSlotResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -163,6 +181,7 @@ type SubmitTasksRequest struct {
 	Workers        []string               `protobuf:"bytes,8,rep,name=workers,proto3" json:"workers,omitempty"`                            // data addresses that locations refer to
 	BlobAddress    string                 `protobuf:"bytes,9,opt,name=blob_address,json=blobAddress,proto3" json:"blob_address,omitempty"` // RPC address from which the program is fetched
 	ResourceId     string                 `protobuf:"bytes,10,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`   // of the TaskManager it is meant for
+	DataSecret     []byte                 `protobuf:"bytes,11,opt,name=data_secret,json=dataSecret,proto3" json:"data_secret,omitempty"`   // what the workers of the job show each other; never logged
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -265,6 +284,13 @@ func (x *SubmitTasksRequest) GetResourceId() string {
 		return x.ResourceId
 	}
 	return ""
+}
+
+func (x *SubmitTasksRequest) GetDataSecret() []byte {
+	if x != nil {
+		return x.DataSecret
+	}
+	return nil
 }
 
 type TaskDeployment struct {
@@ -1393,7 +1419,7 @@ var File_rpc_proto_taskexecutor_proto protoreflect.FileDescriptor
 const file_rpc_proto_taskexecutor_proto_rawDesc = "" +
 	"\n" +
 	"\x1crpc/proto/taskexecutor.proto\x12\n" +
-	"flinkgo.v1\x1a\x16rpc/proto/common.proto\x1a\x19rpc/proto/jobmaster.proto\"\xb7\x02\n" +
+	"flinkgo.v1\x1a\x16rpc/proto/common.proto\x1a\x19rpc/proto/jobmaster.proto\"\x8e\x03\n" +
 	"\x12RequestSlotRequest\x12&\n" +
 	"\x04slot\x18\x01 \x01(\v2\x12.flinkgo.v1.SlotIDR\x04slot\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\fR\x05jobId\x12#\n" +
@@ -1401,8 +1427,11 @@ const file_rpc_proto_taskexecutor_proto_rawDesc = "" +
 	"\aprofile\x18\x04 \x01(\v2\x1b.flinkgo.v1.ResourceProfileR\aprofile\x12,\n" +
 	"\x12job_master_address\x18\x05 \x01(\tR\x10jobMasterAddress\x12.\n" +
 	"\x13job_master_endpoint\x18\x06 \x01(\tR\x11jobMasterEndpoint\x12(\n" +
-	"\x10job_master_token\x18\a \x01(\fR\x0ejobMasterToken\"\x15\n" +
-	"\x13RequestSlotResponse\"\xfe\x02\n" +
+	"\x10job_master_token\x18\a \x01(\fR\x0ejobMasterToken\x124\n" +
+	"\x16resource_manager_token\x18\b \x01(\fR\x14resourceManagerToken\x12\x1f\n" +
+	"\vinstance_id\x18\t \x01(\fR\n" +
+	"instanceId\"\x15\n" +
+	"\x13RequestSlotResponse\"\x9f\x03\n" +
 	"\x12SubmitTasksRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\fR\x05jobId\x12(\n" +
 	"\x10job_master_token\x18\x02 \x01(\fR\x0ejobMasterToken\x12\x1b\n" +
@@ -1415,7 +1444,9 @@ const file_rpc_proto_taskexecutor_proto_rawDesc = "" +
 	"\fblob_address\x18\t \x01(\tR\vblobAddress\x12\x1f\n" +
 	"\vresource_id\x18\n" +
 	" \x01(\tR\n" +
-	"resourceId\"\x81\x01\n" +
+	"resourceId\x12\x1f\n" +
+	"\vdata_secret\x18\v \x01(\fR\n" +
+	"dataSecret\"\x81\x01\n" +
 	"\x0eTaskDeployment\x12\x16\n" +
 	"\x06vertex\x18\x01 \x01(\x05R\x06vertex\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12\x18\n" +

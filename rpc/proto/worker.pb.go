@@ -192,6 +192,7 @@ type WorkerStart struct {
 	Config        map[string]string      `protobuf:"bytes,3,rep,name=config,proto3" json:"config,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // effective configuration of the TaskManager, flat keys
 	DataAddress   string                 `protobuf:"bytes,4,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"`                                              // where its inherited listener is reached
 	Slots         int32                  `protobuf:"varint,5,opt,name=slots,proto3" json:"slots,omitempty"`                                                                            // slots of the job on this TaskManager: GOMAXPROCS, GOMEMLIMIT follow
+	DataSecret    []byte                 `protobuf:"bytes,6,opt,name=data_secret,json=dataSecret,proto3" json:"data_secret,omitempty"`                                                 // what it shows to other workers of the job and wants to be shown; never logged
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,6 +260,13 @@ func (x *WorkerStart) GetSlots() int32 {
 		return x.Slots
 	}
 	return 0
+}
+
+func (x *WorkerStart) GetDataSecret() []byte {
+	if x != nil {
+		return x.DataSecret
+	}
+	return nil
 }
 
 type WorkerStop struct {
@@ -705,13 +713,15 @@ const file_rpc_proto_worker_proto_rawDesc = "" +
 	"\x04stop\x18\x05 \x01(\v2\x16.flinkgo.v1.WorkerStopH\x00R\x04stop\x129\n" +
 	"\x06report\x18\x06 \x01(\v2\x1f.flinkgo.v1.WorkerReportRequestH\x00R\x06report\x128\n" +
 	"\x06stacks\x18\a \x01(\v2\x1e.flinkgo.v1.WorkerStackRequestH\x00R\x06stacksB\t\n" +
-	"\amessage\"\xf2\x01\n" +
+	"\amessage\"\x93\x02\n" +
 	"\vWorkerStart\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\fR\x05jobId\x12\x1b\n" +
 	"\tjob_graph\x18\x02 \x01(\fR\bjobGraph\x12;\n" +
 	"\x06config\x18\x03 \x03(\v2#.flinkgo.v1.WorkerStart.ConfigEntryR\x06config\x12!\n" +
 	"\fdata_address\x18\x04 \x01(\tR\vdataAddress\x12\x14\n" +
-	"\x05slots\x18\x05 \x01(\x05R\x05slots\x1a9\n" +
+	"\x05slots\x18\x05 \x01(\x05R\x05slots\x12\x1f\n" +
+	"\vdata_secret\x18\x06 \x01(\fR\n" +
+	"dataSecret\x1a9\n" +
 	"\vConfigEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\f\n" +

@@ -171,6 +171,7 @@ func (m *JobMaster) deploy(d scheduler.Deploy) {
 			Workers:        d.Workers,
 			BlobAddress:    m.cfg.BlobAddress,
 			ResourceId:     string(part.Resource),
+			DataSecret:     m.secret,
 		}
 		if !tm.hasGraph {
 			in.JobGraph = m.graphJSON

@@ -379,6 +379,9 @@ func (tm *fakeTM) SubmitTasks(_ context.Context, in *pb.SubmitTasksRequest) (*pb
 		tm.c.mu.Unlock()
 		return nil, err
 	}
+	if secret := in.GetDataSecret(); len(secret) < 16 || !slices.ContainsFunc(tm.c.masters, func(m *JobMaster) bool { return string(m.secret) == string(secret) }) {
+		tm.c.t.Errorf("the secret of the job's workers is %q", secret)
+	}
 	tm.submits++
 	tm.submitBytes += proto.Size(in)
 	if len(in.GetJobGraph()) > 0 {

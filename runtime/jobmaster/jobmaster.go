@@ -2,6 +2,7 @@ package jobmaster
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type JobMaster struct {
 
 	// The rest belongs to the main goroutine.
 	graphJSON []byte
+	secret    []byte // what the job's workers show each other (never logged)
 	exec      *scheduler.ExecutionGraph
 	pool      *slots.Pool
 	sources   map[core.OperatorID]*source
@@ -91,6 +93,7 @@ func New(cfg Config) (*JobMaster, error) {
 		closed:    make(chan struct{}),
 		broken:    make(chan struct{}),
 		graphJSON: graphJSON,
+		secret:    []byte(rand.Text()),
 		exec:      exec,
 		pool:      slots.NewPool(cfg.SlotRequestTimeout, cfg.SlotIdleTimeout),
 		sources:   sourcesOf(job),

@@ -179,6 +179,9 @@ func (rm *ResourceManager) requestSlot(e slots.RequestSlot) {
 		JobMasterAddress:  job.address.Server,
 		JobMasterEndpoint: job.address.Endpoint,
 		JobMasterToken:    tokenBytes(job.address.Token),
+
+		ResourceManagerToken: tokenBytes(rm.cfg.Token),
+		InstanceId:           tm.instance.Bytes(),
 	}
 	rpc.Await(rm.endpoint, func(ctx context.Context) (struct{}, error) {
 		ctx, cancel := context.WithTimeout(ctx, rm.cfg.CallTimeout)

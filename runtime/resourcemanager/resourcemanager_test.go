@@ -106,6 +106,9 @@ func (te *taskExecutor) report() *pb.SlotReport {
 func (te *taskExecutor) RequestSlot(_ context.Context, in *pb.RequestSlotRequest) (*pb.RequestSlotResponse, error) {
 	te.mu.Lock()
 	defer te.mu.Unlock()
+	if token := te.c.rm.Address().Token; string(in.GetResourceManagerToken()) != string(token.Bytes()) || string(in.GetInstanceId()) != string(te.instance) {
+		return nil, core.E("request slot", core.Fenced, te.id, errors.New("not of this session and registration"))
+	}
 	te.requests = append(te.requests, fmt.Sprintf("slot %d to %s/%s", in.GetSlot().GetNumber(), in.GetJobMasterAddress(), in.GetJobMasterEndpoint()))
 	err := te.refuse(len(te.requests))
 	s := te.slots[in.GetSlot().GetNumber()]

@@ -38,7 +38,8 @@ type TaskExecutor struct {
 	// Below: main goroutine only.
 	table      *slots.Table
 	jobs       map[core.JobID]*job
-	ending     map[*job]struct{} // jobs whose JobMaster is gone, until their worker is
+	ending     map[*job]struct{}        // jobs whose JobMaster is gone, until their worker is
+	leaving    map[rpc.Address]struct{} // JobMasters that a goodbye is on its way to
 	running    map[*workerEntry]struct{}
 	rm         resourceManager
 	stopExpiry func()
@@ -70,6 +71,7 @@ func New(cfg Config) (*TaskExecutor, error) {
 		table:   slots.NewTable(cfg.Resource, cfg.Slots, cfg.SlotProfile, cfg.SlotTimeout),
 		jobs:    make(map[core.JobID]*job),
 		ending:  make(map[*job]struct{}),
+		leaving: make(map[rpc.Address]struct{}),
 		running: make(map[*workerEntry]struct{}),
 		done:    make(chan struct{}),
 		idle:    make(chan struct{}),

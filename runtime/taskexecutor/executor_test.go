@@ -74,6 +74,11 @@ func TestR16_LostMessages(t *testing.T) {
 						if _, err := b.gateway.DisconnectResourceManager(t.Context(), &pb.DisconnectResourceManagerRequest{}); err != nil {
 							t.Fatal(err)
 						}
+						if err := b.request(0, core.NewAllocationID()); core.KindOf(err) != core.Fenced {
+							t.Errorf("slot request without a registration: %v", err)
+						}
+						time.Sleep(time.Second)
+						synctest.Wait()
 					}
 					alloc := core.NewAllocationID()
 					for range 2 { // RequestSlot repeated
@@ -183,6 +188,62 @@ func TestTokensAreChecked(t *testing.T) {
 		_, err = b.gateway.HeartbeatFromResourceManager(t.Context(), &pb.HeartbeatFromResourceManagerRequest{ResourceManagerToken: core.NewToken().Bytes()})
 		if core.KindOf(err) != core.Fenced {
 			t.Errorf("heartbeat of a foreign resource manager: %v", err)
+		}
+		for name, change := range map[string]func(*pb.RequestSlotRequest){
+			"another resource manager":   func(in *pb.RequestSlotRequest) { in.ResourceManagerToken = core.NewToken().Bytes() },
+			"an earlier registration":    func(in *pb.RequestSlotRequest) { in.InstanceId = core.NewInstanceID().Bytes() },
+			"no registration whatsoever": func(in *pb.RequestSlotRequest) { in.InstanceId = nil },
+		} { // L-1
+			in := b.order(1, core.NewAllocationID())
+			change(in)
+			if _, err := b.gateway.RequestSlot(t.Context(), in); core.KindOf(err) != core.Fenced {
+				t.Errorf("slot request of %s: %v", name, err)
+			}
+		}
+		b.wantFree(1)
+	})
+}
+
+// A slot that comes while the TaskExecutor takes leave of the same JobMaster is offered after the goodbye, which would
+// otherwise take it away again.
+func TestGoodbyeComesBeforeTheNextRegistration(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, b *bed) {
+		alloc := b.slot(0)
+		heard := make(chan struct{})
+		b.jm.mu.Lock()
+		b.jm.late = func(context.Context) { <-heard }
+		b.jm.mu.Unlock()
+		if _, err := b.gateway.FreeSlot(t.Context(), &pb.FreeSlotRequest{AllocationId: alloc.Bytes()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.request(0, core.NewAllocationID()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := b.jm.count("RegisterTaskManager"); n != 1 {
+			t.Errorf("%d registrations before the goodbye was heard, want 1", n)
+		}
+		close(heard)
+		synctest.Wait()
+		if n, offers := b.jm.count("RegisterTaskManager"), b.jm.count("OfferSlots"); n != 2 || offers != 2 {
+			t.Errorf("%d registrations and %d offers after the goodbye, want 2 and 2", n, offers)
+		}
+	})
+	bubble(t, nil, func(t *testing.T, b *bed) { // the goodbye is never answered
+		alloc := b.slot(0)
+		b.jm.mu.Lock()
+		b.jm.late = func(ctx context.Context) { <-ctx.Done() }
+		b.jm.mu.Unlock()
+		if _, err := b.gateway.FreeSlot(t.Context(), &pb.FreeSlotRequest{AllocationId: alloc.Bytes()}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.request(0, core.NewAllocationID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if n := b.jm.count("OfferSlots"); n != 2 {
+			t.Errorf("%d offers, want 2", n)
 		}
 	})
 }

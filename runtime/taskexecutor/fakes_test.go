@@ -72,15 +72,17 @@ const (
 type fakeRM struct {
 	rpc.ResourceManagerGateway
 	faults
-	report *pb.SlotReport
-	freed  []int32
-	gone   []string
+	instance []byte
+	report   *pb.SlotReport
+	freed    []int32
+	gone     []string
 }
 
 func (r *fakeRM) RegisterTaskExecutor(context.Context, *pb.RegisterTaskExecutorRequest) (*pb.RegisterTaskExecutorResponse, error) {
-	err := r.around("RegisterTaskExecutor", func() {})
+	instance := core.NewInstanceID().Bytes()
+	err := r.around("RegisterTaskExecutor", func() { r.instance = instance })
 	return &pb.RegisterTaskExecutorResponse{
-		InstanceId:              core.NewAllocationID().Bytes(),
+		InstanceId:              instance,
 		HeartbeatIntervalMillis: beatEvery.Milliseconds(),
 		HeartbeatTimeoutMillis:  beatTimeout.Milliseconds(),
 	}, err
@@ -110,6 +112,7 @@ type fakeJM struct {
 	events   []string
 	beats    []*pb.HeartbeatFromTaskManagerRequest
 	goodbyes int
+	late     func(context.Context) // delays a goodbye; may be nil
 }
 
 func (j *fakeJM) RegisterTaskManager(context.Context, *pb.RegisterTaskManagerRequest) (*pb.RegisterTaskManagerResponse, error) {
@@ -162,7 +165,13 @@ func (j *fakeJM) HeartbeatFromTaskManager(_ context.Context, in *pb.HeartbeatFro
 	return &pb.HeartbeatFromTaskManagerResponse{}, j.around("HeartbeatFromTaskManager", func() { j.beats = append(j.beats, in) })
 }
 
-func (j *fakeJM) DisconnectTaskManager(context.Context, *pb.DisconnectTaskManagerRequest) (*pb.DisconnectTaskManagerResponse, error) {
+func (j *fakeJM) DisconnectTaskManager(ctx context.Context, _ *pb.DisconnectTaskManagerRequest) (*pb.DisconnectTaskManagerResponse, error) {
+	j.mu.Lock()
+	late := j.late
+	j.mu.Unlock()
+	if late != nil {
+		late(ctx)
+	}
 	return &pb.DisconnectTaskManagerResponse{}, j.around("DisconnectTaskManager", func() { j.goodbyes++ })
 }
 
@@ -401,15 +410,26 @@ func (b *bed) beat(ctx context.Context) {
 }
 
 func (b *bed) request(slot int, alloc core.AllocationID) error {
-	_, err := b.gateway.RequestSlot(b.t.Context(), &pb.RequestSlotRequest{
+	_, err := b.gateway.RequestSlot(b.t.Context(), b.order(slot, alloc))
+	return err
+}
+
+// order is what the ResourceManager sends to give a slot to the job.
+func (b *bed) order(slot int, alloc core.AllocationID) *pb.RequestSlotRequest {
+	b.rm.mu.Lock()
+	instance := b.rm.instance
+	b.rm.mu.Unlock()
+	return &pb.RequestSlotRequest{
 		Slot:              &pb.SlotID{ResourceId: "tm-1", Number: int32(slot)},
 		JobId:             b.job.Bytes(),
 		AllocationId:      alloc.Bytes(),
 		JobMasterAddress:  "jobmanager",
 		JobMasterEndpoint: "jobmaster",
 		JobMasterToken:    b.jmToken.Bytes(),
-	})
-	return err
+
+		ResourceManagerToken: b.rmToken.Bytes(),
+		InstanceId:           instance,
+	}
 }
 
 // slot requests a slot and waits until the JobMaster has it.
@@ -436,6 +456,7 @@ func (b *bed) deployment(alloc core.AllocationID, subtask, attempt int) *pb.Subm
 		JobMasterToken: b.jmToken.Bytes(),
 		JobGraph:       g,
 		GraphId:        b.graph.Bytes(),
+		DataSecret:     []byte("of this job"),
 		Tasks:          []*pb.TaskDeployment{{Subtask: int32(subtask), Attempt: int32(attempt), AllocationId: alloc.Bytes()}},
 	}
 }
@@ -446,6 +467,9 @@ func (b *bed) deploy(alloc core.AllocationID, subtask, attempt int) {
 		b.t.Fatal(err)
 	}
 	synctest.Wait()
+	if got := string(b.workers.last().spec.Secret); got != "of this job" {
+		b.t.Errorf("the worker got the secret %q", got)
+	}
 }
 
 func (b *bed) attempt(subtask, attempt int) *pb.ExecutionAttemptID {

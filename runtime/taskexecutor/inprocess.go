@@ -42,6 +42,7 @@ func (p *InProcess) Start(spec WorkerSpec, events WorkerEvents) Worker {
 			Compiled:    compiled,
 			Listener:    spec.Listener,
 			DataAddress: spec.DataAddress,
+			Secret:      spec.Secret,
 			Dial:        p.Dial,
 			Settings:    spec.Settings,
 			Events:      events,

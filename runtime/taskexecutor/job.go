@@ -92,9 +92,10 @@ func (t *TaskExecutor) listen(j *job) error {
 	return nil
 }
 
-// connect registers at the JobMaster (S-096); the slots are offered when that is done.
+// connect registers at the JobMaster (S-096); the slots are offered when that is done. A goodbye that is still under way
+// to that JobMaster comes first: were it overtaken, it would end the new registration.
 func (t *TaskExecutor) connect(j *job) {
-	if j.connecting || j.registered || j.gone {
+	if _, leaving := t.leaving[j.master]; leaving || j.connecting || j.registered || j.gone {
 		return
 	}
 	j.connecting = true
@@ -394,14 +395,22 @@ func (t *TaskExecutor) checkJobDone(j *job) {
 	leave := t.sayGoodbye(j, "no slot of the job is left here")
 	registered := j.registered
 	t.jobMasterGone(j, "no slot of the job is left here")
-	if registered {
-		rpc.Await(t.ep, func(ctx context.Context) (struct{}, error) {
-			ctx, cancel := context.WithTimeout(ctx, t.cfg.CallTimeout)
-			defer cancel()
-			leave(ctx)
-			return struct{}{}, nil
-		}, func(struct{}, error) {})
+	if !registered {
+		return
 	}
+	t.leaving[j.master] = struct{}{}
+	rpc.Await(t.ep, func(ctx context.Context) (struct{}, error) {
+		// A slot that came back waits for this: it must not wait until it expires.
+		ctx, cancel := context.WithTimeout(ctx, min(t.cfg.CallTimeout, t.cfg.SlotTimeout/2))
+		defer cancel()
+		leave(ctx)
+		return struct{}{}, nil
+	}, func(struct{}, error) {
+		delete(t.leaving, j.master)
+		if again := t.jobs[j.id]; again != nil && again.master == j.master {
+			t.connect(again)
+		}
+	})
 }
 
 // DisconnectJobMaster implements rpc.TaskExecutorGateway: the JobMaster ends the connection.

@@ -223,6 +223,18 @@ func (t *TaskExecutor) checkResourceManager(op string, token []byte) error {
 	return core.E(op, core.Fenced, string(t.cfg.Resource), errors.New("the caller is not the resource manager that this task executor registered at"))
 }
 
+// checkOrder refuses an order of a ResourceManager, or of a registration, that is over (L-1): its picture of the slots
+// here is not the one that the current ResourceManager has.
+func (t *TaskExecutor) checkOrder(op string, in *pb.RequestSlotRequest) error {
+	if err := t.checkResourceManager(op, in.GetResourceManagerToken()); err != nil {
+		return err
+	}
+	if t.rm.instance == nil || !bytes.Equal(in.GetInstanceId(), t.rm.instance) {
+		return core.E(op, core.Fenced, string(t.cfg.Resource), errors.New("the order is not for the current registration of this task executor"))
+	}
+	return nil
+}
+
 // DisconnectResourceManager implements rpc.TaskExecutorGateway: the ResourceManager ends the registration.
 func (t *TaskExecutor) DisconnectResourceManager(ctx context.Context, in *pb.DisconnectResourceManagerRequest) (*pb.DisconnectResourceManagerResponse, error) {
 	return rpc.Call(ctx, t.ep, func() (*pb.DisconnectResourceManagerResponse, error) {

@@ -31,6 +31,9 @@ func (t *TaskExecutor) requestSlot(in *pb.RequestSlotRequest) error {
 	if got := core.ResourceID(in.GetSlot().GetResourceId()); got != t.cfg.Resource {
 		return core.E(op, core.Invalid, name, fmt.Errorf("this is TaskManager %s", t.cfg.Resource))
 	}
+	if err := t.checkOrder(op, in); err != nil {
+		return err
+	}
 	id, err := core.JobIDFromBytes(in.GetJobId())
 	if err != nil {
 		return core.E(op, core.Invalid, name, err)

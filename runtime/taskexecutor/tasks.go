@@ -125,7 +125,7 @@ func (t *TaskExecutor) submit(in *pb.SubmitTasksRequest) error {
 		return nil
 	}
 	if j.worker == nil {
-		t.startWorker(j, in.GetBlobAddress())
+		t.startWorker(j, in)
 	}
 	deploy := &pb.SubmitTasksRequest{
 		JobId:        in.GetJobId(),
@@ -157,7 +157,7 @@ func (j *job) note(id core.ExecutionAttemptID) {
 	j.newest[subtask{id.Graph, id.Vertex, id.Subtask}] = id.Attempt
 }
 
-func (t *TaskExecutor) startWorker(j *job, blobAddress string) {
+func (t *TaskExecutor) startWorker(j *job, in *pb.SubmitTasksRequest) {
 	w := &workerEntry{t: t, job: j, number: j.workers}
 	j.workers++
 	j.worker = w
@@ -165,13 +165,14 @@ func (t *TaskExecutor) startWorker(j *job, blobAddress string) {
 	w.worker = t.cfg.Workers.Start(WorkerSpec{
 		Job:         j.id,
 		Graph:       j.graph,
-		Blobs:       t.cfg.Service.Blob(rpc.Address{Server: blobAddress, Endpoint: "blob"}),
+		Blobs:       t.cfg.Service.Blob(rpc.Address{Server: in.GetBlobAddress(), Endpoint: "blob"}),
 		Slots:       len(j.allocs),
 		Profile:     t.cfg.SlotProfile,
 		Settings:    worker.Settings(t.cfg.Settings),
 		Number:      w.number,
 		Listener:    j.listener,
 		DataAddress: t.dataAddress(j),
+		Secret:      in.GetDataSecret(),
 	}, w)
 }
 

@@ -28,6 +28,7 @@ type WorkerSpec struct {
 	// that its successor has the same address. A child process inherits a duplicate.
 	Listener    net.Listener
 	DataAddress string // where peers reach Listener, as it was put into the slot offers
+	Secret      []byte // what peers must show at Listener; not for logs, arguments or environments
 }
 
 // WorkerEvents is told what happens with a worker. Its methods may be called from any goroutine; they do not block,

@@ -163,6 +163,7 @@ func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *
 		Compiled:    compiled,
 		Listener:    listener,
 		DataAddress: hello.GetDataAddress(),
+		Secret:      hello.GetDataSecret(),
 		Settings:    hello.GetConfig(),
 		Events:      s,
 		Log:         log,

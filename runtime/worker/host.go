@@ -38,6 +38,7 @@ type HostConfig struct {
 	// Listener accepts the connections of other workers of the job, nil if there are none. The Host closes it.
 	Listener    net.Listener
 	DataAddress string // where others reach Listener
+	Secret      []byte // what the workers of the job show each other
 	// Dial connects to other workers; nil is TCP.
 	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	Settings map[string]string // of the TaskManager, see Settings
@@ -87,6 +88,7 @@ func newHost(cfg HostConfig, start startTask) (*Host, error) {
 		log: cfg.Log,
 		net: network.New(network.Config{
 			Job:      cfg.Submitted.ID,
+			Secret:   cfg.Secret,
 			Address:  cfg.DataAddress,
 			Listener: cfg.Listener,
 			Dial:     cfg.Dial,

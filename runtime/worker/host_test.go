@@ -89,7 +89,11 @@ type served struct {
 	in   *bufio.Reader
 	out  *Sender
 	code chan int
+
+	address string // where it listens for other workers
 }
+
+const testSecret = "of this job"
 
 func serveSample(t *testing.T, submitted *graph.JobGraph, compiled *graph.Compiled, tasks *fakeTasks) *served {
 	t.Helper()
@@ -117,7 +121,10 @@ func serveSample(t *testing.T, submitted *graph.JobGraph, compiled *graph.Compil
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.out.Send(&pb.ToWorker{Message: &pb.ToWorker_Start{Start: &pb.WorkerStart{JobGraph: b, DataAddress: l.Addr().String()}}})
+	s.out.Send(&pb.ToWorker{Message: &pb.ToWorker_Start{Start: &pb.WorkerStart{
+		JobGraph: b, DataAddress: l.Addr().String(), DataSecret: []byte(testSecret),
+	}}})
+	s.address = l.Addr().String()
 	return s
 }
 
@@ -266,3 +273,59 @@ type nobody struct{}
 
 func (nobody) TaskState(*pb.TaskState)         {}
 func (nobody) OperatorEvent(*pb.OperatorEvent) {}
+
+// stranger is a task of a process that wants records of the worker.
+type stranger struct {
+	done   chan struct{}
+	failed chan error // capacity 1: the first is enough
+}
+
+func (s *stranger) Done() <-chan struct{} { return s.done }
+func (s *stranger) Unwind(err error)      { s.Fail(err) }
+func (s *stranger) Blocked(bool)          {}
+func (s *stranger) Fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// Whoever knows the job and the port, but not the secret, gets nothing from a worker's data listener.
+func TestWorkerWantsTheSecret(t *testing.T) {
+	compiled := compiledSample(t)
+	s := serveSample(t, compiled.Job, compiled, &fakeTasks{})
+	if s.read().GetReady() == nil {
+		t.Fatal("not ready")
+	}
+	for _, secret := range []string{"", "a guess"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer := network.New(network.Config{Job: compiled.Job.ID, Secret: []byte(secret), Address: l.Addr().String(), Listener: l})
+		from, to := compiled.Job.Vertices[0].ID, compiled.Job.Vertices[1].ID
+		owner := &stranger{make(chan struct{}), make(chan error, 1)}
+		gate := peer.NewGate(owner, core.ExecutionAttemptID{Graph: core.NewGraphID(), Vertex: to}, []network.Edge{
+			{Producer: from, To: 1, Location: network.VertexLocation{Worker: []int32{0}, Attempt: []int32{0}}},
+		})
+		if err := gate.Open(&network.Locations{Workers: []string{s.address}}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-owner.failed:
+			if !strings.Contains(err.Error(), "wrong credentials") {
+				t.Errorf("secret %q: %v", secret, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("secret %q is not refused", secret)
+		}
+		gate.Close()
+		if err := peer.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	}
+	s.out.Send(&pb.ToWorker{Message: &pb.ToWorker_Stop{Stop: &pb.WorkerStop{}}})
+	if code := <-s.code; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -66,6 +66,7 @@ func newChild(l *Launcher, spec taskexecutor.WorkerSpec, events taskexecutor.Wor
 		JobGraph:    spec.Graph,
 		Config:      spec.Settings,
 		DataAddress: spec.DataAddress,
+		DataSecret:  spec.Secret,
 		Slots:       int32(spec.Slots),
 	}}})
 	return c
