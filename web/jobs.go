@@ -163,7 +163,7 @@ func progressView(j *scheduler.ArchivedJob, now int64) rest.Progress {
 		}
 		g, io := &j.Graph.Vertices[i], sumIO(current)
 		if len(g.Inputs) == 0 {
-			p.RecordsIn += io.RecordsOut
+			p.RecordsIn += io.RecordsIn
 		}
 		if !consumed[g.ID] {
 			p.RecordsOut += io.RecordsIn

@@ -72,7 +72,7 @@ func TestProgress(t *testing.T) {
 	j.Waiting, j.Restarts = "2 slots of 4", 3
 	j.Failure = &scheduler.FailureInfo{Message: "boom"}
 	p, err := f.client.Progress(t.Context(), runningID)
-	if err != nil || p.RecordsIn != 200 || p.RecordsOut != 400 || p.TasksTotal != 4 || p.Tasks["RUNNING"] != 4 ||
+	if err != nil || p.RecordsIn != 400 || p.RecordsOut != 400 || p.TasksTotal != 4 || p.Tasks["RUNNING"] != 4 ||
 		p.Waiting != "2 slots of 4" || p.Restarts != 3 || p.Failure != "boom" {
 		t.Errorf("%+v, %v", p, err)
 	}

@@ -270,7 +270,7 @@ type Progress struct {
 	Now        int64          `json:"now"`
 	Tasks      map[string]int `json:"tasks"` // subtasks by state, upper case
 	TasksTotal int            `json:"tasks-total"`
-	RecordsIn  uint64         `json:"records-in"`  // into the job: written by its sources
+	RecordsIn  uint64         `json:"records-in"`  // into the job: read by its sources
 	RecordsOut uint64         `json:"records-out"` // out of the job: read by vertices without consumers
 	Restarts   int            `json:"restarts"`
 	// Waiting says what a job that makes no progress waits for, "" if it does not wait.

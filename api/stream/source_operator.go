@@ -29,6 +29,7 @@ type sourceOperator[T any] struct {
 	asked   bool
 	noMore  bool // no split will be assigned any more
 	slot    T    // every record goes through it
+	polled  int  // records of the Poll under way
 
 	enumeration sync.WaitGroup
 	stop        context.CancelFunc
@@ -150,6 +151,13 @@ func (n *sourceOperator[T]) HandleEvent(payload []byte) error {
 
 // Poll reads at most limit records from the reader whose turn it is.
 func (n *sourceOperator[T]) Poll(limit int) operator.Next {
+	n.polled = 0
+	next := n.poll(limit)
+	next.Records = n.polled
+	return next
+}
+
+func (n *sourceOperator[T]) poll(limit int) operator.Next {
 	var due time.Time // when the first of the waiting readers has something
 	for range len(n.readers) {
 		if n.turn >= len(n.readers) {
@@ -185,17 +193,19 @@ func (n *sourceOperator[T]) Poll(limit int) operator.Next {
 // read emits at most limit records of the reader whose turn it is and returns its last status.
 func (n *sourceOperator[T]) read(limit int) Status {
 	r := n.readers[n.turn]
-	for range limit {
+	for i := range limit {
 		n.user.enter()
 		ts, s, err := r.Next(&n.slot)
 		if err != nil {
 			n.ctx.fail(err)
 		}
 		if s != Record {
+			n.polled += i
 			return s
 		}
 		n.out.Record(&n.slot, ts)
 	}
+	n.polled += limit
 	return Record
 }
 

@@ -63,8 +63,9 @@ type Source interface {
 
 // Next says what a source wants after a Poll.
 type Next struct {
-	State NextState
-	At    time.Time // for NextAt: when to poll again
+	Records int // how many the Poll emitted: they are the task's records in
+	State   NextState
+	At      time.Time // for NextAt: when to poll again
 }
 
 // NextState is the kind of a Next.

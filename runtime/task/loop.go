@@ -59,7 +59,9 @@ func (t *Task) loop() {
 			t.idle(time.Time{})
 			continue
 		}
-		switch next := t.source.Poll(pollRecords); next.State {
+		next := t.source.Poll(pollRecords)
+		t.meter.recordsIn.Add(int64(next.Records))
+		switch next.State {
 		case operator.NextNow:
 			t.between()
 		case operator.NextAt:
