@@ -28,7 +28,11 @@ type control struct {
 // on. shutDown is called when a client wants the cluster to end; it must not block. unused is told of programs that no
 // job needs any more. Both may be nil.
 func startControl(c *conf.Config, log *slog.Logger, service rpc.Service, d driver.Driver, shutDown func(), unused func(core.BlobKey)) (*control, error) {
-	heartbeat := rpc.HeartbeatConfig{Interval: conf.HeartbeatInterval.Get(c), Timeout: conf.HeartbeatTimeout.Get(c)}
+	heartbeat := rpc.HeartbeatConfig{
+		Interval:         conf.HeartbeatInterval.Get(c),
+		Timeout:          conf.HeartbeatTimeout.Get(c),
+		FailureThreshold: conf.HeartbeatRPCFailureThreshold.Get(c),
+	}
 	rm, err := resourcemanager.New(resourcemanager.Config{
 		Service:     service,
 		Log:         log,

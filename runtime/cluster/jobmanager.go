@@ -17,6 +17,7 @@ import (
 	pb "github.com/flink-go/flink-go/rpc/proto"
 	"github.com/flink-go/flink-go/rpc/wire"
 	"github.com/flink-go/flink-go/runtime/blob"
+	"github.com/flink-go/flink-go/runtime/dispatcher"
 	"github.com/flink-go/flink-go/runtime/metrics"
 	"github.com/flink-go/flink-go/web"
 )
@@ -143,6 +144,7 @@ func (m *JobManager) startWeb(c *conf.Config, store *blob.Store) error {
 			return m.service.TaskExecutor(rpc.Address{Server: tm.GetRpcAddress(), Endpoint: tm.GetEndpoint()})
 		},
 		Blobs:   blobs{store},
+		Check:   dispatcher.DefaultQuotas().Check,
 		Conf:    c,
 		Log:     m.log,
 		Dir:     dir,
@@ -212,15 +214,17 @@ func (b blobs) Open(key core.BlobKey) (*os.File, error) {
 	return f, err
 }
 
-// startMetrics serves the metrics of this process on an RPC server of their own.
-func startMetrics(host string, log *slog.Logger) (*wire.Service, *metrics.QueryService, error) {
+// startMetrics serves the metrics of this process, and what more tells, on an RPC server of their own.
+func startMetrics(host string, log *slog.Logger, more ...func() []*pb.Metric) (*wire.Service, *metrics.QueryService, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, nil, core.E("listen for metrics", core.Invalid, host, err)
 	}
 	service := wire.NewService(l, wire.Options{Address: advertised(l, host), Log: log})
 	registry := metrics.NewRegistry()
-	registry.Provider(metrics.Process())
+	for _, p := range append(more, metrics.Process()) {
+		registry.Provider(p)
+	}
 	query, err := metrics.NewQueryService(service, registry, log)
 	if err != nil {
 		return nil, nil, errors.Join(err, service.Close())

@@ -11,10 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/rpc"
+	pb "github.com/flink-go/flink-go/rpc/proto"
 	"github.com/flink-go/flink-go/rpc/wire"
 	"github.com/flink-go/flink-go/runtime/blob"
 	"github.com/flink-go/flink-go/runtime/metrics"
@@ -33,6 +35,7 @@ type TaskManager struct {
 	query    *metrics.QueryService
 	workers  *process.Launcher
 	executor *taskexecutor.TaskExecutor
+	tasks    atomic.Pointer[taskexecutor.TaskExecutor] // executor, for the goroutines that answer metric queries
 
 	closing sync.Once
 	closed  error
@@ -71,7 +74,7 @@ func (m *TaskManager) start(c *conf.Config, log *slog.Logger) error {
 	if m.dir, err = openWorkDir(c.WorkingDir(), "tm_"+fileName(name)); err != nil {
 		return err
 	}
-	if m.metrics, m.query, err = startMetrics(bindHost, log); err != nil {
+	if m.metrics, m.query, err = startMetrics(bindHost, log, m.taskMetrics); err != nil {
 		return err
 	}
 	cfg := taskExecutorConfig(c, log)
@@ -100,9 +103,18 @@ func (m *TaskManager) start(c *conf.Config, log *slog.Logger) error {
 	if err := m.executor.Start(); err != nil {
 		return err
 	}
+	m.tasks.Store(m.executor)
 	m.ready = Ready{PID: os.Getpid(), RPC: address}
 	log.Info("TaskManager is up", "taskmanager", name, "rpc", address, "slots", cfg.Slots, "jobmanager", jobManager, "dir", m.dir.path)
 	return nil
+}
+
+// taskMetrics are what the tasks on this TaskManager last reported.
+func (m *TaskManager) taskMetrics() []*pb.Metric {
+	if t := m.tasks.Load(); t != nil {
+		return t.Metrics()
+	}
+	return nil // it is being started
 }
 
 // logs are where the logs of this process and its workers are: beside the log that is configured, else in the working

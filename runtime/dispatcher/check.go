@@ -30,8 +30,8 @@ func DefaultQuotas() Quotas {
 // maxFaults bounds how many faults of a graph are reported at once.
 const maxFaults = 20
 
-// check returns all that makes g impossible to run, nil if nothing does (B-35, B-36, B-38, B-40).
-func (q Quotas) check(g *graph.JobGraph) error {
+// Check returns all that makes g impossible to run, nil if nothing does (B-35, B-36, B-38, B-40).
+func (q Quotas) Check(g *graph.JobGraph) error {
 	c := checker{quotas: q}
 	c.graph(g)
 	return errors.Join(c.faults...)

@@ -175,7 +175,7 @@ func (d *Dispatcher) SubmitJob(ctx context.Context, in *pb.SubmitJobRequest) (*p
 		return nil, core.E("submit job", core.Invalid, "", fmt.Errorf("the job graph is not valid JSON of a job graph: %w", err))
 	}
 	id := job.ID.String()
-	if err := d.cfg.Quotas.check(&job); err != nil {
+	if err := d.cfg.Quotas.Check(&job); err != nil {
 		return nil, core.E("submit job", core.Invalid, id, err)
 	}
 	dg, err := digestOf(&job)

@@ -588,7 +588,7 @@ func TestCheck(t *testing.T) {
 			if c.name != "hash" {
 				g.ComputeHash()
 			}
-			err := DefaultQuotas().check(g)
+			err := DefaultQuotas().Check(g)
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -608,7 +608,7 @@ func TestQuotas(t *testing.T) {
 		v.ID = core.HashVertexID("more", fmt.Sprint(i))
 		g.Vertices = append(g.Vertices, v)
 	}
-	if err := DefaultQuotas().check(g); err == nil || !strings.Contains(err.Error(), "10002 vertices") {
+	if err := DefaultQuotas().Check(g); err == nil || !strings.Contains(err.Error(), "10002 vertices") {
 		t.Errorf("error %v", err)
 	}
 	g = job("wide")
@@ -617,7 +617,7 @@ func TestQuotas(t *testing.T) {
 	}
 	q := DefaultQuotas()
 	q.Tasks = 50_000
-	if err := q.check(g); err == nil || !strings.Contains(err.Error(), "65536 tasks") {
+	if err := q.Check(g); err == nil || !strings.Contains(err.Error(), "65536 tasks") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -634,7 +634,7 @@ func FuzzSubmitJob(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var g graph.JobGraph
 		if json.Unmarshal(raw, &g) == nil {
-			_ = DefaultQuotas().check(&g)
+			_ = DefaultQuotas().Check(&g)
 		}
 	})
 }
