@@ -4,6 +4,20 @@ package conf
 // silence, so that a configuration of Flink can be used as it is; the others give a warning, because who sets them
 // expects something. A name in angle brackets stands for any text without a dot, a trailing ".*" for any text.
 const known = `
+warn   int      jobmanager.execution.attempts-history-size job-manager.max-attempts-history-size
+warn   duration task.cancellation.interval task.cancellation-interval
+warn   duration taskmanager.network.partition-request-timeout
+warn   duration slot.request.max-interval
+warn   duration resourcemanager.job.timeout
+warn   bool     execution.attached
+warn   bool     execution.shutdown-on-attached-exit
+warn   text     rest.url-prefix
+warn   duration rest.await-leader-timeout
+warn   text     jobstore.type
+warn   duration client.timeout akka.client.timeout
+warn   duration client.retry-period
+warn   duration cluster.registration.error-delay
+warn   duration metrics.fetcher.update-interval
 warn   text     jobmanager.scheduler
 warn   text     scheduler-mode
 warn   duration jobmanager.adaptive-scheduler.submission.resource-wait-timeout jobmanager.adaptive-scheduler.resource-wait-timeout

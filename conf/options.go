@@ -8,13 +8,12 @@ import (
 // The options in force, by component, in the order of the reference page. Defaults are Flink's unless the option says why not.
 var (
 	// JobManager (RPC, processes, scheduler).
-	JobManagerRPCAddress                   = Option[string]{Key: "jobmanager.rpc.address", Type: text(), Default: "localhost", Doc: "host where TaskManagers find the JobManager"}
-	JobManagerRPCPort                      = Option[int]{Key: "jobmanager.rpc.port", Type: port(), Default: 6123, Doc: "port of the internal RPC"}
-	JobManagerRPCBindPort                  = Option[int]{Key: "jobmanager.rpc.bind-port", Type: port(), Optional: true, Doc: "port really bound behind NAT"}
-	JobManagerBindHost                     = Option[string]{Key: "jobmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface the JobManager listens on"}
-	JobManagerResourceID                   = Option[string]{Key: "jobmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity of this JobManager"}
-	JobManagerExecutionFailoverStrategy    = Option[string]{Key: "jobmanager.execution.failover-strategy", Type: enum("region", "full"), Default: "region", Doc: "restart region only or whole job"}
-	JobManagerExecutionAttemptsHistorySize = Option[int]{Key: "jobmanager.execution.attempts-history-size", Type: integer(0, infinite), Default: 16, Doc: "old attempts remembered per vertex", Older: []string{"job-manager.max-attempts-history-size"}}
+	JobManagerRPCAddress                = Option[string]{Key: "jobmanager.rpc.address", Type: text(), Default: "localhost", Doc: "host where TaskManagers find the JobManager"}
+	JobManagerRPCPort                   = Option[int]{Key: "jobmanager.rpc.port", Type: port(), Default: 6123, Doc: "port of the internal RPC"}
+	JobManagerRPCBindPort               = Option[int]{Key: "jobmanager.rpc.bind-port", Type: port(), Optional: true, Doc: "port really bound behind NAT"}
+	JobManagerBindHost                  = Option[string]{Key: "jobmanager.bind-host", Type: text(), Default: "localhost", Doc: "local interface the JobManager listens on"}
+	JobManagerResourceID                = Option[string]{Key: "jobmanager.resource-id", Type: text(), Optional: true, Doc: "fixed identity of this JobManager"}
+	JobManagerExecutionFailoverStrategy = Option[string]{Key: "jobmanager.execution.failover-strategy", Type: enum("region", "full"), Default: "region", Doc: "restart region only or whole job"}
 
 	// TaskManager.
 	TaskManagerHost                = Option[string]{Key: "taskmanager.host", Type: text(), Optional: true, Doc: "address a TaskManager announces; unset: the one it is bound to"}
@@ -28,7 +27,6 @@ var (
 	TaskManagerSlotTimeout         = Option[time.Duration]{Key: "taskmanager.slot.timeout", Type: duration(0), Default: 10 * time.Second, Doc: "inactive slot is freed after", Else: []string{"pekko.ask.timeout"}}
 	TaskManagerLogPath             = Option[string]{Key: "taskmanager.log.path", Type: text(), Optional: true, Doc: "file served as the log of the TaskManager; unset: the log in env.log.dir"}
 	TaskCancellationTimeout        = Option[time.Duration]{Key: "task.cancellation.timeout", Type: duration(0), Default: 3 * time.Minute, Doc: "a worker whose tasks ignore a cancel for so long is killed"}
-	TaskCancellationInterval       = Option[time.Duration]{Key: "task.cancellation.interval", Type: duration(0), Default: 30 * time.Second, Doc: "gap between repeated cancel attempts", Older: []string{"task.cancellation-interval"}}
 	IOTmpDirs                      = Option[[]string]{Key: "io.tmp.dirs", Type: list(), Optional: true, Doc: "spill and scratch directories; unset: the system's", Older: []string{"taskmanager.tmp.dirs"}}
 	ProcessWorkingDir              = Option[string]{Key: "process.working-dir", Type: text(), Optional: true, Doc: "base folder for process state; unset: the first of io.tmp.dirs"}
 	WorkerSandbox                  = Option[string]{Key: "worker.sandbox", Type: enum("auto", "on", "off"), Default: "auto", Doc: "confines workers: auto as far as the system can, on refuses to start where it cannot"}
@@ -37,23 +35,20 @@ var (
 	TaskManagerMemoryProcessSize = Option[MemorySize]{Key: "taskmanager.memory.process.size", Type: memory(32 << 20), Optional: true, Doc: "memory of all workers of a TaskManager; unset: what the machine or its cgroup has"}
 
 	// Network, buffers, back-pressure.
-	TaskManagerMemorySegmentSize              = Option[MemorySize]{Key: "taskmanager.memory.segment-size", Type: memory(4 << 10), Default: 32 << 10, Doc: "size of one network buffer"}
-	ExecutionBufferTimeoutInterval            = Option[time.Duration]{Key: "execution.buffer-timeout.interval", Type: duration(0), Default: 100 * time.Millisecond, Doc: "longest wait before buffer flush", Older: []string{"execution.buffer-timeout"}}
-	ExecutionBufferTimeoutEnabled             = Option[bool]{Key: "execution.buffer-timeout.enabled", Type: boolean(), Default: true, Doc: "off means flush when full"}
-	TaskManagerNetworkRequestBackoffInitial   = Option[int]{Key: "taskmanager.network.request-backoff.initial", Type: integer(0, infinite), Default: 100, Doc: "first wait for missing partition", Older: []string{"taskmanager.net.request-backoff.initial"}}
-	TaskManagerNetworkRequestBackoffMax       = Option[int]{Key: "taskmanager.network.request-backoff.max", Type: integer(0, infinite), Default: 10000, Doc: "longest wait for missing partition", Older: []string{"taskmanager.net.request-backoff.max"}}
-	TaskManagerNetworkPartitionRequestTimeout = Option[time.Duration]{Key: "taskmanager.network.partition-request-timeout", Type: duration(0), Default: 10 * time.Second, Doc: "one partition request gives up"}
+	TaskManagerMemorySegmentSize            = Option[MemorySize]{Key: "taskmanager.memory.segment-size", Type: memory(4 << 10), Default: 32 << 10, Doc: "size of one network buffer"}
+	ExecutionBufferTimeoutInterval          = Option[time.Duration]{Key: "execution.buffer-timeout.interval", Type: duration(0), Default: 100 * time.Millisecond, Doc: "longest wait before buffer flush", Older: []string{"execution.buffer-timeout"}}
+	ExecutionBufferTimeoutEnabled           = Option[bool]{Key: "execution.buffer-timeout.enabled", Type: boolean(), Default: true, Doc: "off means flush when full"}
+	TaskManagerNetworkRequestBackoffInitial = Option[int]{Key: "taskmanager.network.request-backoff.initial", Type: integer(0, infinite), Default: 100, Doc: "first wait for missing partition", Older: []string{"taskmanager.net.request-backoff.initial"}}
+	TaskManagerNetworkRequestBackoffMax     = Option[int]{Key: "taskmanager.network.request-backoff.max", Type: integer(0, infinite), Default: 10000, Doc: "longest wait for missing partition", Older: []string{"taskmanager.net.request-backoff.max"}}
 
 	// Slots and the resource manager.
 	SlotRequestTimeout                            = Option[time.Duration]{Key: "slot.request.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "pending slot request fails after"}
 	SlotIdleTimeout                               = Option[time.Duration]{Key: "slot.idle.timeout", Type: duration(0), Default: 50 * time.Second, Doc: "idle slot returns from pool"}
-	SlotRequestMaxInterval                        = Option[time.Duration]{Key: "slot.request.max-interval", Type: duration(0), Default: 20 * time.Millisecond, Doc: "window to batch slot requests"}
 	SlotManagerNumberOfSlotsMax                   = Option[int]{Key: "slotmanager.number-of-slots.max", Type: integer(0, infinite), Default: infinite, Doc: "upper limit of cluster slots"}
 	SlotManagerNumberOfSlotsMin                   = Option[int]{Key: "slotmanager.number-of-slots.min", Type: integer(0, infinite), Doc: "slots kept even when idle"}
 	SlotManagerRedundantTaskManagerNum            = Option[int]{Key: "slotmanager.redundant-taskmanager-num", Type: integer(0, infinite), Doc: "spare TaskManagers kept ready"}
 	ResourceManagerTaskManagerTimeout             = Option[time.Duration]{Key: "resourcemanager.taskmanager-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "a TaskManager that is idle for so long is released", Older: []string{"slotmanager.taskmanager-timeout"}}
 	ResourceManagerTaskManagerRegistrationTimeout = Option[time.Duration]{Key: "resourcemanager.taskmanager-registration.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "a TaskManager that was started must register within", Else: []string{"taskmanager.registration.timeout"}}
-	ResourceManagerJobTimeout                     = Option[time.Duration]{Key: "resourcemanager.job.timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "job without leader is dropped"}
 	ResourceManagerStandaloneStartUpTime          = Option[time.Duration]{Key: "resourcemanager.standalone.start-up-time", Type: duration(0), Optional: true, Doc: "grace period before failing requests"}
 	ResourceManagerDriver                         = Option[string]{Key: "resourcemanager.driver", Type: enum("standalone", "process"), Default: "standalone", Doc: "standalone waits for TaskManagers, process starts them on this machine when slots are wanted"}
 
@@ -66,8 +61,6 @@ var (
 	PipelineGlobalJobParameters     = Option[map[string]string]{Key: "pipeline.global-job-parameters", Type: dict(), Optional: true, Doc: "user key values for UI"}
 	ExecutionRuntimeMode            = Option[string]{Key: "execution.runtime-mode", Type: enum("STREAMING", "BATCH", "AUTOMATIC"), Default: "STREAMING", Doc: "STREAMING, BATCH or AUTOMATIC"}
 	ExecutionTarget                 = Option[string]{Key: "execution.target", Type: enum("remote", "local", "per-job"), Optional: true, Doc: "where run submits to: remote, local or per-job"}
-	ExecutionAttached               = Option[bool]{Key: "execution.attached", Type: boolean(), Doc: "client waits for the end"}
-	ExecutionShutdownOnAttachedExit = Option[bool]{Key: "execution.shutdown-on-attached-exit", Type: boolean(), Doc: "interrupted client stops the cluster"}
 
 	// Restart strategies.
 	RestartStrategyType                                       = Option[string]{Key: "restart-strategy.type", Type: restartType(), Default: "exponential-delay", Doc: "none, fixed-delay, failure-rate, exponential-delay", Older: []string{"restart-strategy"}}
@@ -89,10 +82,8 @@ var (
 	RestBindAddress            = Option[string]{Key: "rest.bind-address", Type: text(), Default: "localhost", Doc: "interface the server listens on", Older: []string{"jobmanager.web.address"}, Else: []string{"web.address"}}
 	RestBindPort               = Option[Ports]{Key: "rest.bind-port", Type: ports(), Default: Ports{{8081, 8081}}, Doc: "port or range really bound", Older: []string{"jobmanager.web.port"}, Else: []string{"rest.port"}}
 	RestPath                   = Option[string]{Key: "rest.path", Type: text(), Optional: true, Doc: "client: path part of the address"}
-	RestURLPrefix              = Option[string]{Key: "rest.url-prefix", Type: text(), Default: "/", Doc: "client: text put before /v1"}
 	RestConnectionTimeout      = Option[time.Duration]{Key: "rest.connection-timeout", Type: duration(0), Default: 15 * time.Second, Doc: "client connect gives up"}
 	RestIdlenessTimeout        = Option[time.Duration]{Key: "rest.idleness-timeout", Type: duration(0), Default: 5 * time.Minute, Doc: "idle connection is closed"}
-	RestAwaitLeaderTimeout     = Option[time.Duration]{Key: "rest.await-leader-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "client waits for a leader"}
 	RestRetryMaxAttempts       = Option[int]{Key: "rest.retry.max-attempts", Type: integer(0, infinite), Default: 20, Doc: "client retries on connection trouble"}
 	RestRetryDelay             = Option[time.Duration]{Key: "rest.retry.delay", Type: duration(0), Default: 3 * time.Second, Doc: "client wait between retries"}
 	RestServerMaxContentLength = Option[int]{Key: "rest.server.max-content-length", Type: integer(1, infinite), Default: 104857600, Doc: "largest request body accepted"}
@@ -114,7 +105,6 @@ var (
 	WebGetCancelEnable          = Option[bool]{Key: "web.get-cancel.enable", Type: boolean(), Doc: "lets GET /jobs/:jobid/yarn-cancel cancel, as the dashboard of Flink does; a GET that changes something invites CSRF"}
 
 	// Job store, results, cleanup.
-	JobStoreType           = Option[string]{Key: "jobstore.type", Type: enum("File", "Memory"), Default: "File", Doc: "finished jobs in file, memory"}
 	JobStoreExpirationTime = Option[time.Duration]{Key: "jobstore.expiration-time", Type: seconds(), Default: time.Hour, Doc: "time until finished jobs vanish; a plain number counts seconds"}
 	JobStoreMaxCapacity    = Option[int]{Key: "jobstore.max-capacity", Type: integer(0, infinite), Default: infinite, Doc: "number of finished jobs kept"}
 	JobStoreCacheSize      = Option[MemorySize]{Key: "jobstore.cache-size", Type: memory(0), Default: 50 << 20, Doc: "memory for finished jobs; the oldest leave first"}
@@ -126,15 +116,11 @@ var (
 	HeartbeatTimeout                  = Option[time.Duration]{Key: "heartbeat.timeout", Type: duration(time.Millisecond), Default: 50 * time.Second, Doc: "silence that means lost"}
 	HeartbeatRPCFailureThreshold      = Option[int]{Key: "heartbeat.rpc-failure-threshold", Type: integer(-1, infinite), Default: 2, Doc: "failed sends that mean lost"}
 	PekkoAskTimeout                   = Option[time.Duration]{Key: "pekko.ask.timeout", Type: duration(0), Default: 10 * time.Second, Doc: "internal call gives up", Older: []string{"akka.ask.timeout"}}
-	ClientTimeout                     = Option[time.Duration]{Key: "client.timeout", Type: duration(0), Default: time.Minute, Doc: "CLI gives up after", Older: []string{"akka.client.timeout"}}
-	ClientRetryPeriod                 = Option[time.Duration]{Key: "client.retry-period", Type: duration(0), Default: 2 * time.Second, Doc: "CLI poll back-off"}
 	ClusterRegistrationInitialTimeout = Option[time.Duration]{Key: "cluster.registration.initial-timeout", Type: duration(0), Default: 100 * time.Millisecond, Doc: "first registration wait"}
 	ClusterRegistrationMaxTimeout     = Option[time.Duration]{Key: "cluster.registration.max-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "largest registration wait"}
-	ClusterRegistrationErrorDelay     = Option[time.Duration]{Key: "cluster.registration.error-delay", Type: duration(0), Default: 10 * time.Second, Doc: "pause after registration error"}
 	ClusterServicesShutdownTimeout    = Option[time.Duration]{Key: "cluster.services.shutdown-timeout", Type: duration(0), Default: 30 * time.Second, Doc: "orderly stop gives up"}
 
 	// Metrics and reporters.
-	MetricsFetcherUpdateInterval = Option[time.Duration]{Key: "metrics.fetcher.update-interval", Type: duration(0), Default: 10 * time.Second, Doc: "REST metrics are refreshed every"}
 
 	// Process environment (read by the shell scripts).
 	EnvLogDir   = Option[string]{Key: "env.log.dir", Type: text(), Optional: true, Doc: "folder of log files"}
@@ -151,12 +137,11 @@ func sections() []section {
 	return []section{
 		{"JobManager (RPC, processes, scheduler)", []definition{
 			JobManagerRPCAddress, JobManagerRPCPort, JobManagerRPCBindPort, JobManagerBindHost, JobManagerResourceID,
-			JobManagerExecutionFailoverStrategy, JobManagerExecutionAttemptsHistorySize,
-		}},
+			JobManagerExecutionFailoverStrategy}},
 		{"TaskManager", []definition{
 			TaskManagerHost, TaskManagerBindHost, TaskManagerRPCPort, TaskManagerDataPort, TaskManagerDataBindPort,
 			TaskManagerResourceID, TaskManagerNumberOfTaskSlots, TaskManagerRegistrationTimeout, TaskManagerSlotTimeout,
-			TaskManagerLogPath, TaskCancellationTimeout, TaskCancellationInterval, IOTmpDirs, ProcessWorkingDir,
+			TaskManagerLogPath, TaskCancellationTimeout, IOTmpDirs, ProcessWorkingDir,
 			WorkerSandbox,
 		}},
 		{"TaskManager memory (shown on the UI memory page, budget for a Go worker)", []definition{
@@ -165,18 +150,15 @@ func sections() []section {
 		{"Network, buffers, back-pressure", []definition{
 			TaskManagerMemorySegmentSize, ExecutionBufferTimeoutInterval, ExecutionBufferTimeoutEnabled,
 			TaskManagerNetworkRequestBackoffInitial, TaskManagerNetworkRequestBackoffMax,
-			TaskManagerNetworkPartitionRequestTimeout,
 		}},
 		{"Slots and the resource manager", []definition{
-			SlotRequestTimeout, SlotIdleTimeout, SlotRequestMaxInterval, SlotManagerNumberOfSlotsMax,
+			SlotRequestTimeout, SlotIdleTimeout, SlotManagerNumberOfSlotsMax,
 			SlotManagerNumberOfSlotsMin, SlotManagerRedundantTaskManagerNum, ResourceManagerTaskManagerTimeout,
-			ResourceManagerTaskManagerRegistrationTimeout, ResourceManagerJobTimeout,
-			ResourceManagerStandaloneStartUpTime, ResourceManagerDriver,
+			ResourceManagerTaskManagerRegistrationTimeout, ResourceManagerStandaloneStartUpTime, ResourceManagerDriver,
 		}},
 		{"Parallelism, pipeline, execution", []definition{
 			ParallelismDefault, PipelineName, PipelineMaxParallelism, PipelineObjectReuse,
 			PipelineOperatorChainingEnabled, PipelineGlobalJobParameters, ExecutionRuntimeMode, ExecutionTarget,
-			ExecutionAttached, ExecutionShutdownOnAttachedExit,
 		}},
 		{"Restart strategies", []definition{
 			RestartStrategyType, RestartStrategyFixedDelayAttempts, RestartStrategyFixedDelayDelay,
@@ -187,8 +169,8 @@ func sections() []section {
 			RestartStrategyExponentialDelayAttemptsBeforeResetBackoff,
 		}},
 		{"REST endpoint", []definition{
-			RestAddress, RestPort, RestBindAddress, RestBindPort, RestPath, RestURLPrefix, RestConnectionTimeout,
-			RestIdlenessTimeout, RestAwaitLeaderTimeout, RestRetryMaxAttempts, RestRetryDelay,
+			RestAddress, RestPort, RestBindAddress, RestBindPort, RestPath, RestConnectionTimeout,
+			RestIdlenessTimeout, RestRetryMaxAttempts, RestRetryDelay,
 			RestServerMaxContentLength, RestClientMaxContentLength, RestAuthType, RestAuthTokenFile, RestAllowedHosts,
 		}},
 		{"Web dashboard", []definition{
@@ -196,17 +178,14 @@ func sections() []section {
 			WebAccessControlAllowOrigin, WebExceptionHistorySize, WebGetCancelEnable,
 		}},
 		{"Job store, results, cleanup", []definition{
-			JobStoreType, JobStoreExpirationTime, JobStoreMaxCapacity, JobStoreCacheSize, JobManagerArchiveFSDir,
+			JobStoreExpirationTime, JobStoreMaxCapacity, JobStoreCacheSize, JobManagerArchiveFSDir,
 			BlobStorageDirectory,
 		}},
 		{"Heartbeats, RPC, client", []definition{
-			HeartbeatInterval, HeartbeatTimeout, HeartbeatRPCFailureThreshold, PekkoAskTimeout, ClientTimeout,
-			ClientRetryPeriod, ClusterRegistrationInitialTimeout, ClusterRegistrationMaxTimeout,
-			ClusterRegistrationErrorDelay, ClusterServicesShutdownTimeout,
+			HeartbeatInterval, HeartbeatTimeout, HeartbeatRPCFailureThreshold, PekkoAskTimeout, ClusterRegistrationInitialTimeout, ClusterRegistrationMaxTimeout,
+			ClusterServicesShutdownTimeout,
 		}},
-		{"Metrics and reporters", []definition{
-			MetricsFetcherUpdateInterval,
-		}},
+		{"Metrics and reporters", []definition{}},
 		{"Process environment (read by the shell scripts)", []definition{
 			EnvLogDir, EnvLogLevel, EnvLogMax, EnvPidDir,
 		}},
