@@ -10,13 +10,13 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/internal/landlock"
 )
 
 // Limits of a child that runs a program for its plan (SEC-17).
@@ -85,11 +85,11 @@ func (p *planner) run(ctx context.Context, prog program) (*graph.JobGraph, error
 	}
 	done := make(chan outcome, 1) // the child's goroutine never waits for its reader
 	p.running.Go(func() {
-		// The limits of the child are those of the thread that starts it. The thread is given up with them: the
-		// goroutine ends locked.
-		runtime.LockOSThread()
-		plan, err := p.child(ctx, prog, string(settings))
-		done <- outcome{plan, err}
+		// The limits of the child are those of the thread that starts it, which is given up with them.
+		landlock.Thread(func() {
+			plan, err := p.child(ctx, prog, string(settings))
+			done <- outcome{plan, err}
+		})
 	})
 	o := <-done
 	if o.err != nil {

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/flink-go/flink-go/internal/landlock"
 )
 
 // executable is the path of an open file for exec: what was opened is what runs, whatever its name points to by then.
@@ -31,66 +32,10 @@ func confineThread() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		errs = append(errs, fmt.Errorf("network namespace: %w", err))
 	}
-	if err := readOnlyThread(); err != nil {
-		errs = append(errs, fmt.Errorf("landlock: %w", err))
+	if err := landlock.ReadOnlyThread(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-// Access rights of landlock(7), by the ABI version that brought them.
-const (
-	landlockExecute  = unix.LANDLOCK_ACCESS_FS_EXECUTE
-	landlockReadFile = unix.LANDLOCK_ACCESS_FS_READ_FILE
-	landlockReadDir  = unix.LANDLOCK_ACCESS_FS_READ_DIR
-
-	landlockFS1 = 1<<13 - 1 // all of the first version
-	landlockNet = 3         // binding and connecting TCP, from version 4
-)
-
-// readOnlyThread allows reading and executing below / and nothing else.
-func readOnlyThread() error {
-	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return errno
-	}
-	attr := unix.LandlockRulesetAttr{Handled_access_fs: landlockFS1}
-	size := unsafe.Sizeof(attr.Handled_access_fs)
-	if abi >= 2 {
-		attr.Handled_access_fs |= 1 << 13 // linking and renaming across directories
-	}
-	if abi >= 3 {
-		attr.Handled_access_fs |= 1 << 14 // truncating
-	}
-	if abi >= 4 {
-		attr.Handled_access_net = landlockNet
-		size += unsafe.Sizeof(attr.Handled_access_net)
-	}
-	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), size, 0)
-	if errno != 0 {
-		return errno
-	}
-	defer unix.Close(int(ruleset))
-	if err := allow(int(ruleset), "/", landlockExecute|landlockReadFile|landlockReadDir); err != nil {
-		return err
-	}
-	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-func allow(ruleset int, path string, access uint64) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(fd)}
-	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH,
-		uintptr(unsafe.Pointer(&rule)), 0, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // limitChild bounds memory, processor time, descriptors and files of a child that has just started.

@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"runtime/jobmaster":       {"core", "graph", "rpc", "rpc/proto", "scheduler", "slots"},
 	"runtime/taskexecutor":    {"core", "graph", "rpc", "rpc/proto", "slots", "runtime/worker"},
 	// The child-process implementation of the TaskExecutor's Workers.
-	"runtime/taskexecutor/process": {"core", "graph", "rpc", "rpc/proto", "runtime/blob", "runtime/taskexecutor", "runtime/worker"},
+	"runtime/taskexecutor/process": {"core", "graph", "rpc", "rpc/proto", "internal/landlock", "runtime/blob", "runtime/taskexecutor", "runtime/worker"},
 	"runtime/cluster": {"core", "conf", "graph", "rpc", "rpc/proto", "rpc/wire", "web", "runtime/blob", "runtime/metrics", "runtime/dispatcher",
 		"runtime/resourcemanager", "runtime/jobmaster", "runtime/taskexecutor", "runtime/taskexecutor/process", "runtime/worker", "runtime/driver", "scheduler", "slots"},
 
@@ -52,7 +52,7 @@ var layers = map[string][]string{
 	"api/job":               {"core", "conf", "graph", "rpc", "rpc/proto", "api/stream", "api/rest", "runtime/cluster", "runtime/worker"},
 
 	"connectors/": {"core", "graph/operator", "api/stream", "connectors/internal/"},
-	"web":         {"core", "conf", "graph", "api/rest", "rpc", "rpc/proto", "scheduler", "runtime/blob"},
+	"web":         {"core", "conf", "graph", "api/rest", "rpc", "rpc/proto", "scheduler", "runtime/blob", "internal/landlock"},
 	"cmd/":        {"core", "conf", "graph", "api/rest", "runtime/cluster"},
 	"examples/":   {"api/stream", "api/job", "connectors/", "examples/internal/result"},
 	"internal/":   {"core"},
