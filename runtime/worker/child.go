@@ -215,8 +215,8 @@ func (s *server) stop() int {
 	defer cancel()
 	orphaned := make(chan struct{})
 	go func() { // ends with the process, or when the socket closes
-		defer close(orphaned)
 		_, _ = io.Copy(io.Discard, s.frames)
+		close(orphaned) // first, or what cancel ends would not see why
 		cancel()
 	}()
 	err := s.host.Close(ctx)
