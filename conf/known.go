@@ -4,6 +4,7 @@ package conf
 // silence, so that a configuration of Flink can be used as it is; the others give a warning, because who sets them
 // expects something. A name in angle brackets stands for any text without a dot, a trailing ".*" for any text.
 const known = `
+warn   bool     execution.buffer-timeout.enabled
 warn   int      jobmanager.execution.attempts-history-size job-manager.max-attempts-history-size
 warn   duration task.cancellation.interval task.cancellation-interval
 warn   duration taskmanager.network.partition-request-timeout

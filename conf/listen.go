@@ -36,6 +36,19 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// BadDir is the error of a directory of an option that cannot be used, with what is configured (B-17).
+func (c *Config) BadDir(o definition, err error) error {
+	return Fault{c.show(o), fmt.Sprintf("a directory that can be used: %v", err)}
+}
+
+// BadWorkingDir is the error of WorkingDir when it cannot be used.
+func (c *Config) BadWorkingDir(err error) error {
+	if ProcessWorkingDir.Get(c) != "" {
+		return c.BadDir(ProcessWorkingDir, err)
+	}
+	return c.BadDir(IOTmpDirs, err)
+}
+
 // TmpDirs are the scratch directories: io.tmp.dirs, or the system's.
 func (c *Config) TmpDirs() []string {
 	if dirs := IOTmpDirs.Get(c); len(dirs) > 0 {
