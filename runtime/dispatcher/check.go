@@ -56,6 +56,9 @@ func (c *checker) graph(g *graph.JobGraph) {
 	if g.ID == (core.JobID{}) {
 		c.fault("the job graph has no job id")
 	}
+	if g.Name == "" {
+		c.fault("the job has no name")
+	}
 	c.name("job name", g.Name, false)
 	if len(g.Vertices) == 0 {
 		c.fault("the job graph has no vertices")

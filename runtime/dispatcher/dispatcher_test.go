@@ -576,6 +576,7 @@ func TestCheck(t *testing.T) {
 		{"output gap", func(g *graph.JobGraph) { g.Vertices[1].Inputs[0].Output = 1 }, "0 is missing"},
 		{"no operators", func(g *graph.JobGraph) { g.Vertices[1].Operators = nil }, "no operators"},
 		{"sink without input", func(g *graph.JobGraph) { g.Vertices[1].Inputs = nil }, "a source has no inputs"},
+		{"no name", func(g *graph.JobGraph) { g.Name = "" }, "no name"},
 		{"long name", func(g *graph.JobGraph) { g.Name = strings.Repeat("n", 257) }, "has 257 bytes"},
 		{"control character", func(g *graph.JobGraph) { g.Name = "a\x1b[2Jb" }, "control character"},
 		{"invalid UTF-8", func(g *graph.JobGraph) { g.Vertices[0].Operators[0].Name = "\xff" }, "not valid UTF-8"},
