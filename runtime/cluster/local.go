@@ -53,15 +53,16 @@ func StartLocal(ctx context.Context, o LocalOptions) (*Local, error) {
 			"a cluster runs already: JobManager at %s (pid %d); end it with flink-go cluster stop, or choose another folder for pid files with FLINK_PID_DIR", old.REST, old.JobManager.PID))
 	}
 	l := &Local{LogDir: LogDir(o.Conf)}
-	for _, dir := range []string{pidDir, l.LogDir} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, core.E("start cluster", core.Invalid, "", err)
-		}
+	if err := os.MkdirAll(pidDir, 0o700); err != nil {
+		return nil, core.E("start cluster", core.Invalid, "", o.Conf.BadDir(conf.EnvPidDir, err))
+	}
+	if err := os.MkdirAll(l.LogDir, 0o700); err != nil {
+		return nil, core.E("start cluster", core.Invalid, "", o.Conf.BadDir(conf.EnvLogDir, err))
 	}
 	if conf.ProcessWorkingDir.Get(o.Conf) == "" {
 		dir, err := os.MkdirTemp(o.Conf.WorkingDir(), "flink-go-cluster-")
 		if err != nil {
-			return nil, core.E("start cluster", core.Invalid, "", err)
+			return nil, core.E("start cluster", core.Invalid, "", o.Conf.BadWorkingDir(err))
 		}
 		l.WorkDir = dir
 	}

@@ -32,7 +32,7 @@ type PerJob struct {
 func StartPerJob(ctx context.Context, o LocalOptions) (*PerJob, error) {
 	dir, err := os.MkdirTemp(o.Conf.WorkingDir(), "flink-go-per-job-")
 	if err != nil {
-		return nil, core.E("start per-job cluster", core.Invalid, "", err)
+		return nil, core.E("start per-job cluster", core.Invalid, "", o.Conf.BadWorkingDir(err))
 	}
 	s := spawn{
 		command:  slices.Concat(o.Command, []string{"jobmanager"}),

@@ -93,7 +93,7 @@ func (m *TaskManager) start(c *conf.Config, log *slog.Logger) error {
 	if cfg.LogDir, cfg.LogFile, cfg.OutFile, err = m.logs(c, name); err != nil {
 		return err
 	}
-	if m.workers, err = m.launcher(cfg, log); err != nil {
+	if m.workers, err = m.launcher(c, cfg, log); err != nil {
 		return err
 	}
 	cfg.Workers = m.workers
@@ -131,7 +131,7 @@ func (m *TaskManager) logs(c *conf.Config, name string) (dir, logFile, outFile s
 	return dir, "", "", os.MkdirAll(dir, 0o700)
 }
 
-func (m *TaskManager) launcher(cfg taskexecutor.Config, log *slog.Logger) (*process.Launcher, error) {
+func (m *TaskManager) launcher(c *conf.Config, cfg taskexecutor.Config, log *slog.Logger) (*process.Launcher, error) {
 	programs, err := m.dir.sub("programs")
 	if err != nil {
 		return nil, err
@@ -153,6 +153,7 @@ func (m *TaskManager) launcher(cfg taskexecutor.Config, log *slog.Logger) (*proc
 		LogDir:        cfg.LogDir,
 		MemoryPerSlot: perSlot,
 		SlotsTotal:    cfg.Slots,
+		Unresponsive:  conf.HeartbeatTimeout.Get(c),
 		Log:           log,
 	})
 }
