@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit codes.
@@ -78,11 +79,12 @@ func exitCode(ctx context.Context, err error, errOut io.Writer) int {
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "flink-go",
-		Short:         "Runs stream-processing programs, and the clusters that they run on",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          unknownVerb,
+		Use:               "flink-go",
+		Short:             "Runs stream-processing programs, and the clusters that they run on",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              unknownVerb,
+		PersistentPreRunE: noEmptyFlag,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_ = c.Usage()
 			return usage("Please specify an action.")
@@ -104,6 +106,17 @@ func newRoot(a *app) *cobra.Command {
 		newCluster(a), newConfig(a), newLogs(a), newVersion(a), newJobManager(a), newTaskManager(a),
 	)
 	return root
+}
+
+// noEmptyFlag refuses a flag that is given without a value, such as -p "" (B-02): a script's variable is empty.
+func noEmptyFlag(c *cobra.Command, _ []string) error {
+	var err error
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" {
+			err = usage("%s: --%s is given an empty value", c.CommandPath(), f.Name)
+		}
+	})
+	return err
 }
 
 // unknownVerb refuses a verb that there is not, and names the nearest one (B-01).
