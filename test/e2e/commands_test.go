@@ -152,6 +152,9 @@ func graphCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal(b, &g))
 	g = edit(ts, g, "program.blob", strconv.Quote(hex.EncodeToString(sum[:])))
 	g = edit(ts, g, "program.name", strconv.Quote(args[0]))
+	arguments, err := json.Marshal(args[1:sep])
+	ts.Check(err)
+	g = edit(ts, g, "program.args", string(arguments))
 	for _, e := range edits {
 		path, value, _ := strings.Cut(e, "=")
 		g = edit(ts, g, path, value)
