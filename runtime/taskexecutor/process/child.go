@@ -203,7 +203,8 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 		return errorInfo(core.E("start worker of job", core.Canceled, c.spec.Job.String(), context.Cause(c.ctx))), nil
 	}
 	start := time.Now()
-	if err := c.l.spawner.start(cmd); err != nil {
+	exited, err := c.l.spawn(cmd)
+	if err != nil {
 		return nil, fmt.Errorf("running the program: %w", err)
 	}
 	c.mu.Lock()
@@ -234,7 +235,7 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 
 	// The process group is killed while the dead process still holds its number: what it left behind goes with it,
 	// and nobody else is hit.
-	waitExited(cmd.Process.Pid)
+	<-exited
 	c.mu.Lock()
 	killGroup(cmd.Process.Pid)
 	c.process = nil

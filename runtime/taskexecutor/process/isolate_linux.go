@@ -5,16 +5,27 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/flink-go/flink-go/internal/landlock"
 )
 
-// prepareThread sets on the forking thread what its children are to inherit and this process is not to have: no new
-// privileges by exec, and a umask of their own. Neither needs privileges; where the kernel refuses, workers run
-// without.
-func prepareThread() {
-	_ = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-	if unix.Unshare(unix.CLONE_FS) == nil {
+// prepareThread sets on a thread what the worker that it starts is to inherit and this process is not to have: a umask
+// of its own, no new privileges by exec, and no signals to processes that are not its own (SEC-16, B-44). None of it
+// needs privileges.
+//
+// A worker has the user of its TaskManager, so this is against accidents and not against malice: a program that wants
+// to do harm can still reach the one thread that started it, which is confined as it is, and files.
+func prepareThread(c confinement) error {
+	if err := unix.Unshare(unix.CLONE_FS); err == nil { // where the kernel refuses, workers have our umask
 		unix.Umask(0o077)
 	}
+	if !c.privileges {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil || !c.signals {
+		return err
+	}
+	return landlock.ScopeThread()
 }
 
 // sysProcAttr puts the child into a session and process group of its own and lets it die with the forking thread.

@@ -3,6 +3,7 @@
 package process
 
 import (
+	"errors"
 	"log/slog"
 	"syscall"
 )
@@ -10,7 +11,12 @@ import (
 // The isolation of workers is for Linux. Elsewhere they are child processes in their own session, which end when
 // their control socket closes.
 
-func prepareThread() {}
+func prepareThread(c confinement) error {
+	if c.signals {
+		return errors.New("processes cannot be confined on this system")
+	}
+	return nil
+}
 
 func sysProcAttr(*cgroup) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,6 +32,9 @@ type Config struct {
 	MemoryPerSlot int64
 	// SlotsTotal is the number of slots of the TaskManager, for a worker's share of the processors; 0: not shared.
 	SlotsTotal int
+	// Sandbox is worker.sandbox: "auto" (also "") confines workers where the system can, "on" refuses to be without,
+	// "off" does not confine them.
+	Sandbox string
 	// StopGrace is how long a worker may take to end in good order (5 s), TermGrace how long after SIGTERM (1 s).
 	StopGrace, TermGrace time.Duration
 	// Unresponsive is how long a worker may leave a question open before it counts as dead; 60 s.
@@ -44,10 +48,11 @@ type Launcher struct {
 	log     *slog.Logger
 	ctx     context.Context // of fetching programs; ends at Close
 	cancel  context.CancelFunc
-	spawner *spawner
 	outputs *outputs
 	cgroups *cgroups
 	machine int64 // bytes of memory that there are
+
+	confinement confinement
 
 	mu       sync.Mutex
 	closed   bool
@@ -83,16 +88,25 @@ func New(cfg Config) (*Launcher, error) {
 			return nil, core.E(op, core.Internal, abs, err)
 		}
 	}
+	confine := confinement{privileges: cfg.Sandbox != "off", signals: cfg.Sandbox != "off"}
+	if err := tryConfine(confine); err != nil {
+		if cfg.Sandbox == "on" {
+			return nil, core.E(op, core.Unavailable, "", fmt.Errorf("worker.sandbox is on: %w", err))
+		}
+		cfg.Log.Warn("workers are not fully confined: a program can signal this process and other jobs", "cause", err)
+		confine.signals = false
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Launcher{
 		cfg:     cfg,
 		log:     cfg.Log,
 		ctx:     ctx,
 		cancel:  cancel,
-		spawner: newSpawner(),
 		outputs: &outputs{dir: cfg.LogDir, limit: cfg.LogLimit, log: cfg.Log},
 		cgroups: findCgroups(cfg.Log),
 		machine: machineMemory(),
+
+		confinement: confine,
 	}, nil
 }
 
@@ -109,13 +123,12 @@ func (l *Launcher) Start(spec taskexecutor.WorkerSpec, events taskexecutor.Worke
 	return c
 }
 
-// Close kills the workers that are left, waits for their end and ends the thread that forked them.
+// Close kills the workers that are left and waits for their end.
 func (l *Launcher) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
 	l.cancel()
 	l.children.Wait()
-	l.spawner.close()
 	return nil
 }

@@ -139,6 +139,18 @@ func misbehave(what string, args []string, l net.Listener, send func(*pb.FromWor
 			os.Exit(93)
 		}
 		send(&pb.FromWorker{Message: &pb.FromWorker_Event{Event: &pb.OperatorEvent{Payload: []byte(strconv.Itoa(cmd.Process.Pid))}}})
+	case "signal": // all that is named, once harmlessly and, should that not be allowed, in earnest
+		for _, arg := range args[1:] {
+			pid, _ := strconv.Atoi(arg)
+			if pid == 0 {
+				pid = os.Getppid()
+			}
+			err := syscall.Kill(pid, 0)
+			if err != nil {
+				err = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			send(&pb.FromWorker{Message: &pb.FromWorker_Event{Event: &pb.OperatorEvent{Payload: fmt.Append(nil, err)}}})
+		}
 	case "serve":
 		c, err := l.Accept()
 		if err != nil {
@@ -538,6 +550,41 @@ func TestSEC16_Environment(t *testing.T) {
 			}
 		}
 	}
+}
+
+// SEC-16, P-5, B-44: a program cannot signal its TaskManager, nor what else runs here, nor the worker of another job.
+func TestB44_WorkersSignalOnlyThemselves(t *testing.T) {
+	signal := func(t *testing.T, sandbox string) (parent, other string) {
+		t.Helper()
+		f := newFixture(t, func(c *Config) { c.Sandbox = sandbox })
+		if sandbox == "auto" && !f.confinement.signals {
+			t.Skip("this kernel cannot confine signals")
+		}
+		others := newRecorder()
+		neighbor := f.start(t, others, "child") // which has a worker and a child of it
+		neighbor.Deploy(&pb.SubmitTasksRequest{})
+		pid := string(receive(t, others.events))
+		r := newRecorder()
+		w := f.start(t, r, "signal", "0", pid)
+		w.Deploy(&pb.SubmitTasksRequest{})
+		parent, other = string(receive(t, r.events)), string(receive(t, r.events))
+		for _, w := range []taskexecutor.Worker{w, neighbor} {
+			w.Stop()
+		}
+		r.wait(t)
+		others.wait(t)
+		return parent, other
+	}
+	t.Run("auto", func(t *testing.T) {
+		if parent, other := signal(t, "auto"); parent != syscall.EPERM.Error() || other != syscall.EPERM.Error() {
+			t.Errorf("signaling the parent: %s, another job: %s", parent, other)
+		}
+	})
+	t.Run("off", func(t *testing.T) {
+		if parent, _ := signal(t, "off"); parent != "<nil>" {
+			t.Errorf("signaling the parent: %s", parent)
+		}
+	})
 }
 
 // P-8: what a worker started goes with it; a daemon too, where there are cgroups.
