@@ -153,6 +153,7 @@ func (m *TaskManager) launcher(c *conf.Config, cfg taskexecutor.Config, log *slo
 		LogDir:        cfg.LogDir,
 		MemoryPerSlot: perSlot,
 		SlotsTotal:    cfg.Slots,
+		Sandbox:       conf.WorkerSandbox.Get(c),
 		Unresponsive:  conf.HeartbeatTimeout.Get(c),
 		Log:           log,
 	})
