@@ -178,7 +178,7 @@ func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *
 	s.sender.Send(&pb.FromWorker{Message: &pb.FromWorker_Ready{Ready: &pb.WorkerReady{}}})
 	stopReading := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stopReading()
-	return s.loop() //nolint:contextcheck // what ends the loop ends ctx too: its last steps have a deadline of their own
+	return s.loop()
 }
 
 // loop serves until the worker is stopped or its TaskManager is gone. In the second case nothing is cleaned up: what
