@@ -76,7 +76,7 @@ func report(w io.Writer, err error) {
 	if errors.Is(err, errInterrupted) {
 		return // the user knows
 	}
-	for _, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
 		_, _ = fmt.Fprintln(w, line)
 	}
 	if failed, ok := errors.AsType[*ExecutionError](err); ok && failed.Stack != "" {

@@ -88,7 +88,7 @@ func (r role) execute(ctx context.Context, c *graph.Compiled) (*Result, error) {
 	case "plan":
 		os.Exit(writePlan(c.Job))
 	case "worker":
-		os.Exit(runWorker(c))
+		os.Exit(runWorker(c)) //nolint:contextcheck // the TaskManager ends a worker, not its program
 	case "submit":
 		return submit(ctx, c.Job, r)
 	}
