@@ -43,7 +43,6 @@ type app struct {
 	jobmanager string   // -m
 	defines    []string // -D
 	configDir  string   // --configDir
-	target     string   // -t
 }
 
 // usageError is a mistake in the command line.
