@@ -19,7 +19,6 @@ func listen(host string, ports conf.Ports, key string) (net.Listener, error) {
 		if err == nil {
 			return l, nil
 		}
-		last = err
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, core.E("listen", core.Invalid, net.JoinHostPort(host, strconv.Itoa(port)), fmt.Errorf("%s: %w", key, err))
 		}

@@ -36,7 +36,7 @@ func listeningInode(port int) string {
 		if err != nil {
 			continue
 		}
-		defer f.Close() //nolint:revive // two files at most
+		defer f.Close() // two files at most
 		lines := bufio.NewScanner(f)
 		for lines.Scan() {
 			field := strings.Fields(lines.Text())
