@@ -156,7 +156,7 @@ func failedJob(r *jobManagerRunner, err error, now time.Time) *scheduler.Archive
 // rootType is the Go type of the innermost cause.
 func rootType(err error) string {
 	for {
-		u, ok := err.(interface{ Unwrap() error }) //nolint:errorlint // walks the chain itself
+		u, ok := err.(interface{ Unwrap() error }) // walks the chain itself
 		if !ok || u.Unwrap() == nil {
 			return fmt.Sprintf("%T", err)
 		}
