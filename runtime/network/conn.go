@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -437,11 +438,8 @@ func (s *stream) Send(buf []byte, h *frame.Header) {
 		s.outlet.owner.Unwind(err)
 	}
 	if held {
-		for _, c := range s.outlet.held {
-			if c == s.conn {
-				return
-			}
+		if !slices.Contains(s.outlet.held, s.conn) {
+			s.outlet.held = append(s.outlet.held, s.conn)
 		}
-		s.outlet.held = append(s.outlet.held, s.conn)
 	}
 }

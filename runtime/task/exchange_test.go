@@ -89,6 +89,7 @@ func deliver(t testing.TB, rt *rapid.T, s graph.ShipStrategy, up, down, n, worke
 		partition = operator.Partition[item](func(parallelism, _ int) func(*item) int {
 			return func(v *item) int { return v.Seq % parallelism }
 		})
+	default: // the others ask for no function
 	}
 	p.edge("up", "down", s, partition, 0)
 	c := newCluster(t, p.job.ID, workers)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -253,8 +254,7 @@ func (t *Task) work() error {
 		return err
 	}
 	// From the chain's end to its head: when an operator may emit, those behind it are open.
-	for i := len(t.nodes) - 1; i >= 0; i-- {
-		n := t.nodes[i]
+	for i, n := range slices.Backward(t.nodes) {
 		if n.instance.Lifecycle == nil {
 			continue
 		}

@@ -159,7 +159,7 @@ func TestInputsOfAHead(t *testing.T) {
 // explode is user code that panics, some calls deep.
 func explode(v *small) small {
 	if v.Value == 3 {
-		divide(v.Value, v.Key)
+		v.Value = divide(v.Value, v.Key)
 	}
 	return *v
 }
@@ -329,7 +329,7 @@ func TestAccumulatorsAndMetricsAreReported(t *testing.T) {
 	}
 }
 
-type other struct{ adder }
+type other struct{}
 
 func (other) Kind() string { return "LongMax" }
 func (other) JSON() string { return "0" }
