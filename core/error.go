@@ -23,11 +23,12 @@ const (
 	Canceled                     // the work was given up on request
 	PermissionDenied             // missing or wrong credentials
 	TooLarge                     // over a size limit
+	Lost                         // a process or machine at work is gone, by nothing that the program did
 	numKinds
 )
 
 var kindNames = [numKinds]string{"internal", "invalid", "not found", "already exists", "conflict", "unavailable",
-	"fenced", "no resource", "user code", "canceled", "permission denied", "too large"}
+	"fenced", "no resource", "user code", "canceled", "permission denied", "too large", "lost"}
 
 func (k Kind) String() string {
 	if k < numKinds {

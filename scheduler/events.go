@@ -304,6 +304,7 @@ func (x *ExecutionGraph) update(from core.ResourceID, u *TaskUpdate) *task {
 		x.fail(t, FailureOf(core.E("run task", core.Unavailable, t.name(),
 			fmt.Errorf("TaskManager %s canceled it on its own", from)), x.now))
 	case core.ExecutionFailed:
+		x.loss = x.loss || u.Cause.Kind == core.Lost.String()
 		x.fail(t, u.Cause)
 	default: // CREATED, SCHEDULED, DEPLOYING and CANCELING say nothing new
 	}

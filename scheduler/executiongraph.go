@@ -42,7 +42,7 @@ type ExecutionGraph struct {
 	now      time.Time
 	out      []Effect
 	failures []failed
-	loss     bool // of slots, and whatever fails fails because of it
+	loss     bool // of slots or workers, and whatever fails fails because of it
 	ready    []*region
 	wanted   []*sharedSlot
 	unneeded []int

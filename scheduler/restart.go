@@ -14,7 +14,7 @@ import (
 // restarter decides whether a failed job runs again. failed is called once per failure, or group of failures with one
 // cause, and returns how long to wait. Failures while a restart waits join that restart and are not counted.
 //
-// lost is called when TaskManagers or slots are lost, which is no fault of the job; true means to restart at once, and
+// lost is called when TaskManagers, slots or workers are lost, which is no fault of the job; true means to restart at once, and
 // that failures just before, which mostly are the same loss seen by its neighbors, are not held against the job.
 type restarter interface {
 	failed(now time.Time) (delay time.Duration, again bool)

@@ -46,7 +46,7 @@ func statusOf(k core.Kind) int {
 		return http.StatusNotFound
 	case core.AlreadyExists, core.Conflict, core.Canceled:
 		return http.StatusConflict
-	case core.Unavailable, core.Fenced:
+	case core.Unavailable, core.Fenced, core.Lost:
 		// Clients of Flink try again for a minute at 503: right, the next leader may answer.
 		return http.StatusServiceUnavailable
 	case core.PermissionDenied:

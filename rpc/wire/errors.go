@@ -23,7 +23,7 @@ func codeOf(k core.Kind) codes.Code {
 		return codes.AlreadyExists
 	case core.Conflict:
 		return codes.FailedPrecondition
-	case core.Unavailable:
+	case core.Unavailable, core.Lost:
 		return codes.Unavailable
 	case core.Fenced:
 		return codes.Aborted

@@ -248,7 +248,8 @@ func (t *TaskExecutor) workerExited(w *workerEntry, cause *pb.ErrorInfo) {
 	}
 	for _, a := range j.attemptsOf(w) {
 		state := core.ExecutionFailed
-		if a.canceling {
+		// A loss is told in any case: it may be what the attempt is canceled for, seen by its neighbors first.
+		if a.canceling && cause.GetKind() != core.Lost.String() {
 			state = core.ExecutionCanceled
 		}
 		t.endAttempt(a, state, cause)

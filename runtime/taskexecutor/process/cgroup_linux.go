@@ -199,6 +199,21 @@ func (g *cgroup) killAll() {
 	}
 }
 
+// oomKills counts the processes that the kernel has killed for lack of memory since it started; 0 if that is not known.
+func oomKills() int64 {
+	b, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(b) {
+		if f := bytes.Fields(line); len(f) == 2 && string(f[0]) == "oom_kill" {
+			n, _ := strconv.ParseInt(string(f[1]), 10, 64) // 0 if it is no number
+			return n
+		}
+	}
+	return 0
+}
+
 // machineMemory returns how much memory this process and its children may have: what the machine has, or what the
 // cgroup of this process is limited to; 0 if that is not known.
 func machineMemory() int64 {

@@ -202,7 +202,7 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 	if ended {
 		return errorInfo(core.E("start worker of job", core.Canceled, c.spec.Job.String(), context.Cause(c.ctx))), nil
 	}
-	start := time.Now()
+	start, kills := time.Now(), oomKills()
 	exited, err := c.l.spawn(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("running the program: %w", err)
@@ -258,7 +258,14 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 	c.mu.Lock()
 	ready := c.ready
 	c.mu.Unlock()
-	return exitCause(c.spec.Job, cmd.ProcessState, errs.tail(), ready, group.oomKilled(), memory), nil
+	return exitCause(c.spec.Job, exit{
+		state:   cmd.ProcessState,
+		stderr:  errs.tail(),
+		ready:   ready,
+		limit:   memory,
+		over:    group.oomKilled(),
+		machine: oomKills() != kills,
+	}), nil
 }
 
 // drainGrace is how long the output of an ended worker is read on when something keeps it open.

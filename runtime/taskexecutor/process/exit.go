@@ -12,28 +12,55 @@ import (
 	"github.com/flink-go/flink-go/runtime/worker"
 )
 
-// exitCause says in plain words why a worker that nobody asked to end is gone.
-func exitCause(job core.JobID, state *os.ProcessState, stderr string, ready, oom bool, memory int64) *pb.ErrorInfo {
-	what := describeExit(state)
+// exit is what is known about the end of a worker.
+type exit struct {
+	state   *os.ProcessState // nil: not known
+	stderr  string           // the end of its standard error
+	ready   bool             // it came to Execute
+	limit   int64            // of its memory
+	over    bool             // the kernel killed it, or a child of it, at its limit
+	machine bool             // the kernel killed processes for their memory meanwhile
+}
+
+// exitCause says in plain words why a worker that nobody asked to end is gone. Its kind is Lost when
+// somebody outside has ended it.
+func exitCause(job core.JobID, e exit) *pb.ErrorInfo {
+	what, kind := describeExit(e.state), core.UserCode
+	signal := killedBy(e.state)
 	switch {
-	case oom:
-		what = fmt.Sprintf("out of memory: it was killed at its limit of %d MiB", memory>>20)
-	case state != nil && state.Success() && !ready:
+	case e.over:
+		what = fmt.Sprintf("out of memory: it was killed at its limit of %d MiB", e.limit>>20)
+	case signal == syscall.SIGKILL && e.machine:
+		what += ", likely by the kernel: the memory of the machine ran out"
+	case signal == syscall.SIGKILL || signal == syscall.SIGTERM:
+		what += ", by somebody on this machine"
+		kind = core.Lost
+	case e.state != nil && e.state.Success() && !e.ready:
 		what = "it exited with code 0 before Execute: the program ended without running a job"
-	case state != nil && state.Exited() && !ready:
+	case e.state != nil && e.state.Exited() && !e.ready:
 		what += " before Execute"
-	case state != nil && state.Success():
+	case e.state != nil && e.state.Success():
 		what = "it exited with code 0 without finishing its tasks"
 	}
-	if hint := fatalHint(stderr); hint != "" {
-		what = hint + " (" + what + ")"
+	if hint := fatalHint(e.stderr); hint != "" {
+		what, kind = hint+" ("+what+")", core.UserCode
 	}
-	info := errorInfo(core.E("worker of job", core.UserCode, job.String(), errors.New(what)))
+	info := errorInfo(core.E("worker of job", kind, job.String(), errors.New(what)))
 	info.Type = "worker exit"
-	if stderr != "" {
-		info.Stack = "from the worker's standard error:\n" + stderr
+	if e.stderr != "" {
+		info.Stack = "from the worker's standard error:\n" + e.stderr
 	}
 	return info
+}
+
+// killedBy returns the signal that ended a process, 0 if it was none.
+func killedBy(state *os.ProcessState) syscall.Signal {
+	if state != nil {
+		if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			return ws.Signal()
+		}
+	}
+	return 0
 }
 
 // describeExit says how a process ended.
@@ -41,12 +68,8 @@ func describeExit(state *os.ProcessState) string {
 	if state == nil {
 		return "it ended and its exit code is not known"
 	}
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		s := fmt.Sprintf("it was killed by signal %d (%s)", int(ws.Signal()), ws.Signal())
-		if ws.Signal() == syscall.SIGKILL {
-			s += ", by somebody on this machine or by the kernel when memory ran out"
-		}
-		return s
+	if signal := killedBy(state); signal != 0 {
+		return fmt.Sprintf("it was killed by signal %d (%s)", int(signal), signal)
 	}
 	return fmt.Sprintf("it exited with code %d", state.ExitCode())
 }

@@ -35,6 +35,8 @@ func limitProcess(int, *cgroup, int64, *slog.Logger) {}
 
 func machineMemory() int64 { return 0 }
 
+func oomKills() int64 { return 0 }
+
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
 // waitExited returns at once: the caller's Wait reaps the process.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,6 +113,8 @@ func misbehave(what string, args []string, l net.Listener, send func(*pb.FromWor
 		select {}
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "terminate":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "flood":
@@ -281,7 +284,8 @@ func TestR26_CauseOfAnExit(t *testing.T) {
 		{[]string{"overflow"}, []string{"stack overflow", "code 2"}, "misbehave"},
 		{[]string{"maps"}, []string{"concurrent use of a map"}, ""},
 		{[]string{"segv"}, []string{"segmentation"}, ""},
-		{[]string{"kill"}, []string{"signal 9"}, ""},
+		{[]string{"kill"}, []string{"signal 9", "by somebody on this machine"}, ""},
+		{[]string{"terminate"}, []string{"signal 15", "by somebody on this machine"}, ""},
 		{[]string{"refuse"}, []string{"not the submitted graph"}, ""},
 		{[]string{"garbage"}, []string{"malformed frame"}, ""},
 	} {
@@ -300,6 +304,10 @@ func TestR26_CauseOfAnExit(t *testing.T) {
 				if !strings.Contains(cause.GetMessage(), want) {
 					t.Errorf("cause %q does not say %q", cause.GetMessage(), want)
 				}
+			}
+			lost := slices.Contains([]string{"kill", "terminate"}, tc.args[0])
+			if got := cause.GetKind() == core.Lost.String(); got != lost {
+				t.Errorf("kind %q", cause.GetKind())
 			}
 			if !strings.Contains(cause.GetStack(), tc.stack) {
 				t.Errorf("stack does not show %q:\n%s", tc.stack, cause.GetStack())
