@@ -47,6 +47,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"repeat": repeat,
 
 	"capture": capture,
+	"without": without,
 }
 
 func answerOf(ts *testscript.TestScript, req *http.Request) {
@@ -323,6 +324,22 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no match for %s in the last output", re)
 	}
 	ts.Setenv(args[0], found[len(found)-1])
+}
+
+// without: without ROLE waits until no process of that role is left, 10 s at most.
+func without(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: without ROLE")
+	}
+	dir := ts.MkAbs(".")
+	ts.Check(poll(10*time.Second, func() error {
+		for _, pid := range processesOf(dir) {
+			if role(pid) == args[0] {
+				return fmt.Errorf("process %d is a %s", pid, args[0])
+			}
+		}
+		return nil
+	}))
 }
 
 // empty: empty DIR... fails if a directory holds anything: P-8.

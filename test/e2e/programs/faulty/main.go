@@ -188,7 +188,11 @@ func (o *operator) Process(ctx *stream.Context[stream.NoKey, uint64], n uint64) 
 		}
 		os.Clearenv()
 		return errors.New("planned error after changing the process")
-	case "sleep": // B-43
+	case "sleep", "spin", "deadlock": // B-43
+		fmt.Fprintln(os.Stderr, "standstill")
+	}
+	switch o.fault {
+	case "sleep":
 		<-time.After(time.Hour)
 	case "spin":
 		for i := 0; ; i++ {
