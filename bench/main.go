@@ -68,7 +68,7 @@ type settings struct {
 	events                                     int64
 	pairs, parallelism                         int
 	setups                                     []string
-	seconds                                    int
+	seconds, timeout                           int
 	rates                                      []string
 	scales                                     []string
 }
@@ -85,6 +85,7 @@ func main() {
 	flag.IntVar(&s.pairs, "pairs", 3, "runs of each engine, taken in turns")
 	flag.IntVar(&s.parallelism, "parallelism", 2, "parallelism")
 	flag.IntVar(&s.seconds, "seconds", 20, "seconds of a latency run after 10 s of warm-up")
+	flag.IntVar(&s.timeout, "timeout", -1, "buffer timeout in ms of flink-go's latency runs; -1: its default. Flink's is 0, its lowest latency")
 	flag.StringVar(&setups, "setups", "1x2,2x1", "TaskManagers x slots, comma-separated")
 	flag.StringVar(&rates, "rates", "10000,100000,300000", "records per second of latency runs")
 	flag.StringVar(&scales, "scales", "100,500,1000", "parallelisms of scale runs")
@@ -166,7 +167,7 @@ func run(ctx context.Context, s settings, jobs []string) error {
 type bcase struct {
 	job, setup string
 	rate       string
-	timeout    string // buffer timeout in ms, "" the default
+	timeout    string // Flink's buffer timeout in ms, "" the default
 	scale      string
 	oursOnly   bool
 }

@@ -47,7 +47,7 @@ func program(s settings, c bcase) []string {
 	case "wordcount":
 		return []string{filepath.Join(s.work, "wordcount"), "--input", s.text, "-p", p, "--json"}
 	case "latency":
-		return []string{filepath.Join(s.work, "latency"), "--rate", c.rate, "--seconds", strconv.Itoa(s.seconds), "--timeout", c.timeout, "--json"}
+		return []string{filepath.Join(s.work, "latency"), "--rate", c.rate, "--seconds", strconv.Itoa(s.seconds), "--timeout", strconv.Itoa(s.timeout), "--json"}
 	default:
 		return []string{filepath.Join(s.work, "nexmark"), "-query", c.job, "-events", strconv.FormatInt(s.events, 10), "-p", p, "--json"}
 	}
@@ -277,7 +277,7 @@ func startRun(ctx context.Context, s settings, c bcase) ([]line, error) {
 	var r struct {
 		First int64 `json:"first_result_unix_nanos"`
 	}
-	if err := json.Unmarshal(bytes.TrimSpace(out.Bytes()), &r); err != nil {
+	if err := json.Unmarshal(out.Bytes()[max(bytes.IndexByte(out.Bytes(), '{'), 0):], &r); err != nil {
 		return nil, fmt.Errorf("read result: %w", err)
 	}
 	l.FirstMs = float64(r.First-begin.UnixNano()) / 1e6

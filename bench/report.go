@@ -26,7 +26,7 @@ func report(w io.Writer, all []line) {
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer func() { _ = tw.Flush() }()
-	_, _ = fmt.Fprintln(tw, "job\tsetup\tp\tengine\truns\tM events/s\tM events/cpu-s\tns cpu/event\tpeak MiB\tother")
+	_, _ = fmt.Fprintln(tw, "job\tsetup\tp\tengine\truns\tfigures")
 	for _, k := range order {
 		var engines []string
 		for e := range byKey[k] {
@@ -35,20 +35,30 @@ func report(w io.Writer, all []line) {
 		slices.Sort(engines)
 		for _, e := range engines {
 			ls := byKey[k][e]
-			perS, perCPU := median(ls, func(l line) float64 { return l.EventsPerS / 1e6 }), median(ls, func(l line) float64 { return l.Events / l.CPU / 1e6 })
-			_, _ = fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%.2f\t%.2f\t%.0f\t%.0f\t%.2f", k.job, k.setup, k.p, e, len(ls), perS, perCPU, 1000/perCPU,
-				median(ls, line.rss), median(ls, func(l line) float64 { return l.OtherCores }))
-			if ls[0].Latency != nil {
-				_, _ = fmt.Fprintf(tw, "\tp50 %.0f us, p99 %.0f us, p99.9 %.0f us", median(ls, func(l line) float64 { return l.Latency.P50 }),
-					median(ls, func(l line) float64 { return l.Latency.P99 }), median(ls, func(l line) float64 { return l.Latency.P999 }))
-			}
-			if k.job == "start" || k.job == "scale" {
-				_, _ = fmt.Fprintf(tw, "\tslots %.0f ms, first %.0f ms, running %.0f ms, cancel %.0f ms, jm cpu %.2f s", median(ls, func(l line) float64 { return l.SlotsMs }),
-					median(ls, func(l line) float64 { return l.FirstMs }), median(ls, func(l line) float64 { return l.RunningMs }),
-					median(ls, func(l line) float64 { return l.CancelMs }), median(ls, func(l line) float64 { return l.JMCPU }))
-			}
-			_, _ = fmt.Fprintln(tw)
+			_, _ = fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%s\n", k.job, k.setup, k.p, e, len(ls), figures(ls))
 		}
+	}
+}
+
+// figures are the medians of what the runs of one case measured.
+func figures(ls []line) string {
+	m := func(f func(line) float64) float64 { return median(ls, f) }
+	other := fmt.Sprintf("other %.2f cores", m(func(l line) float64 { return l.OtherCores }))
+	switch ls[0].Job {
+	case "latency":
+		return fmt.Sprintf("p50 %.0f us, p99 %.0f us, p99.9 %.0f us, %.2f us cpu/record, %s", m(func(l line) float64 { return l.Latency.P50 }),
+			m(func(l line) float64 { return l.Latency.P99 }), m(func(l line) float64 { return l.Latency.P999 }),
+			m(func(l line) float64 { return l.CPU / l.Events * 1e6 }), other)
+	case "start":
+		return fmt.Sprintf("slots %.0f ms, first result %.0f ms, idle MiB %s", m(func(l line) float64 { return l.SlotsMs }),
+			m(func(l line) float64 { return l.FirstMs }), ls[0].IdleRSS)
+	case "scale":
+		return fmt.Sprintf("all running %.0f ms, canceled %.0f ms, JobManager %.2f s cpu, peak MiB %s", m(func(l line) float64 { return l.RunningMs }),
+			m(func(l line) float64 { return l.CancelMs }), m(func(l line) float64 { return l.JMCPU }), ls[0].PeakRSS)
+	default:
+		perCPU := m(func(l line) float64 { return l.Events / l.CPU / 1e6 })
+		return fmt.Sprintf("%.2f M events/s, %.2f M events/cpu-s (%.1f ns), peak %.0f MiB, %s", m(func(l line) float64 { return l.EventsPerS / 1e6 }),
+			perCPU, 1000/perCPU, m(line.rss), other)
 	}
 }
 
