@@ -36,7 +36,8 @@ e2e: build ## Real processes: clusters, kills, bad inputs
 
 lint: $(TOOLS)/golangci-lint ## gofmt, go vet, golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go' ':!*.pb.go' ':!*_go127.go'))" || { gofmt -l $$(git ls-files '*.go' ':!*.pb.go' ':!*_go127.go'); echo "run make fmt"; exit 1; }
-	$(TOOLS)/golangci-lint run $(PKGS)
+	@# unparam looks into files for other compilers, too, and says on standard error what it cannot read.
+	$(TOOLS)/golangci-lint run $(PKGS) 2> >(grep -v '_go127\.go:.* method must have no type parameters' >&2)
 
 fmt: ## Format all Go files
 	gofmt -w $$(git ls-files '*.go' ':!*.pb.go' ':!*_go127.go')
