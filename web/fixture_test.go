@@ -253,6 +253,19 @@ func (f *fakeCluster) Put(_ context.Context, r io.Reader, limit int64) (core.Blo
 	return key, int64(len(b)), os.WriteFile(filepath.Join(f.dir, key.String()), b, 0o600)
 }
 
+func (f *fakeCluster) Adopt(ctx context.Context, path string, key core.BlobKey) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	got, _, err := f.Put(ctx, file, 1<<30)
+	if err == nil && got != key {
+		err = fmt.Errorf("a blob of SHA-256 %s was to be adopted as %s", got, key)
+	}
+	return errors.Join(err, os.Remove(path))
+}
+
 func (f *fakeCluster) Has(key core.BlobKey) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

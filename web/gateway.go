@@ -36,6 +36,8 @@ type TaskExecutor interface {
 type Blobs interface {
 	// Put keeps what r holds, at most limit bytes.
 	Put(ctx context.Context, r io.Reader, limit int64) (core.BlobKey, int64, error)
+	// Adopt makes a file of the server, whose SHA-256 is key, a blob. The file may be gone then.
+	Adopt(ctx context.Context, path string, key core.BlobKey) error
 	Has(key core.BlobKey) bool
 	Open(key core.BlobKey) (*os.File, error)
 }

@@ -285,14 +285,7 @@ func (s *Server) keep(ctx context.Context, f *uploaded) error {
 	if s.cfg.Blobs.Has(f.key) {
 		return nil
 	}
-	key, _, err := s.cfg.Blobs.Put(ctx, in, f.size)
-	if err != nil {
-		return err
-	}
-	if key != f.key {
-		return core.E("store program", core.Internal, f.name, fmt.Errorf("its SHA-256 was %s and is %s", f.key, key))
-	}
-	return nil
+	return s.cfg.Blobs.Adopt(ctx, f.path, f.key)
 }
 
 func (s *Server) submitGraph(ctx context.Context, g *graph.JobGraph) error {

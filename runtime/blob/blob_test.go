@@ -85,6 +85,42 @@ func TestStore(t *testing.T) {
 }
 
 // B-56: what is too large, breaks off or comes too late leaves nothing behind.
+// A file that was hashed as it was written is moved, not read again; on another file system it is copied and checked.
+func TestAdopt(t *testing.T) {
+	content := bytes.Repeat([]byte("program"), 100_000)
+	key := core.BlobKeyOf(content)
+	dirs := map[string]string{"here": t.TempDir()}
+	if dir, err := os.MkdirTemp("/dev/shm", "flink-go-test-"); err == nil {
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		dirs["elsewhere"] = dir
+	}
+	for name, dir := range dirs {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			path := filepath.Join(dir, "upload")
+			if err := os.WriteFile(path, content, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Adopt(t.Context(), path, key); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(s.Path(key))
+			if err != nil || !bytes.Equal(got, content) {
+				t.Errorf("the blob has %d bytes, %v", len(got), err)
+			}
+			if info, err := os.Stat(s.Path(key)); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("its mode is %v, %v", info.Mode(), err)
+			}
+			if left := files(t, s.Dir()); len(left) != 1 {
+				t.Errorf("the store holds %v", left)
+			}
+			if err := s.Adopt(t.Context(), filepath.Join(dir, "nothing"), key); core.KindOf(err) != core.Internal {
+				t.Errorf("a file that is not there: %v", err)
+			}
+		})
+	}
+}
+
 func TestPutThatFails(t *testing.T) {
 	s := newStore(t)
 	canceled, cancel := context.WithCancel(t.Context())
