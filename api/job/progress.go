@@ -22,6 +22,7 @@ type progress struct {
 	last      rest.Progress
 	lastState string // what the last plain line said besides numbers
 	lastPlain time.Time
+	silent    time.Time // since when the JobManager does not answer; zero if it does
 }
 
 func newProgress(out *os.File) *progress {
@@ -44,7 +45,20 @@ const plainEvery = 10 * time.Second
 
 func (p *progress) update(now rest.Progress) {
 	line, state := p.line(now)
-	p.last = now
+	p.last, p.silent = now, time.Time{}
+	p.print(line, state)
+}
+
+// lost says that nothing is known since the last look (P-6).
+func (p *progress) lost(cause error) {
+	if p.silent.IsZero() {
+		p.silent = time.Now()
+		return // once is no sign
+	}
+	p.print(fmt.Sprintf("no answer from the JobManager since %s: %v", p.silent.Format(time.TimeOnly), cause), "no answer")
+}
+
+func (p *progress) print(line, state string) {
 	if p.live {
 		if width, _, err := term.GetSize(int(p.out.Fd())); err == nil && width > 0 && len(line) >= width {
 			line = line[:width-1]

@@ -24,6 +24,9 @@ import (
 // one that starts again (S-194).
 const attachPatience = 2 * time.Minute
 
+// perJobPatience is the same for a cluster of the job's own: nobody starts its JobManager again.
+const perJobPatience = 2 * time.Second
+
 // submit brings the job and this very binary to a JobManager, and follows the job unless that is not wanted (S-222).
 func submit(ctx context.Context, g *graph.JobGraph, r role) (*Result, error) {
 	binary, err := os.Executable()
@@ -70,7 +73,11 @@ type attachment struct {
 
 // wait follows the job to its end.
 func (a *attachment) wait(ctx context.Context) (*Result, error) {
-	patient, err := rest.New(a.rest, rest.Options{Token: a.token, RetryFor: attachPatience})
+	patience := attachPatience
+	if a.perJob {
+		patience = perJobPatience
+	}
+	patient, err := rest.New(a.rest, rest.Options{Token: a.token, RetryFor: patience})
 	if err != nil {
 		return nil, &InvocationError{err}
 	}
@@ -102,13 +109,15 @@ func (a *attachment) wait(ctx context.Context) (*Result, error) {
 				return nil, errInterrupted
 			}
 			if o.err != nil {
-				return nil, &ExecutionError{JobID: a.job, Status: core.JobSuspended, Err: fmt.Errorf("its end is not known: %w", o.err)}
+				return nil, &ExecutionError{JobID: a.job, Status: core.JobSuspended, Err: fmt.Errorf("its end is not known, its JobManager is gone: %w", o.err)}
 			}
 			return a.finish(o.result)
 		case <-tick.C:
 			polled, stop := context.WithTimeout(waiting, show.every())
 			if p, err := a.client.Progress(polled, a.job); err == nil {
 				show.update(p)
+			} else if len(ended) == 0 {
+				show.lost(err)
 			}
 			stop()
 			tick.Reset(show.every())
