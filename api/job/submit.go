@@ -127,7 +127,11 @@ func (a *attachment) wait(ctx context.Context) (*Result, error) {
 				return nil, a.interrupted(ctx, s, signals)
 			}
 			canceling = true
-			if err := a.client.Cancel(ctx, a.job); err != nil {
+			// The cluster may have ended already, with the command that this process belongs to.
+			ask, stop := context.WithTimeout(ctx, perJobPatience)
+			err := a.client.Cancel(ask, a.job)
+			stop()
+			if err != nil {
 				_, _ = fmt.Fprintln(a.err, err)
 				return nil, errInterrupted
 			}
