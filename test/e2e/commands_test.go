@@ -47,6 +47,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"repeat": repeat,
 
 	"capture": capture,
+	"started": started,
 	"without": without,
 }
 
@@ -326,17 +327,30 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], found[len(found)-1])
 }
 
-// without: without ROLE waits until no process of that role is left, 10 s at most.
-func without(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: without ROLE")
+// countOf returns how many processes of a role there are.
+func countOf(dir, who string) int {
+	n := 0
+	for _, pid := range processesOf(dir) {
+		if role(pid) == who {
+			n++
+		}
 	}
-	dir := ts.MkAbs(".")
+	return n
+}
+
+// started: started ROLE waits until there is a process of that role, 10 s at most.
+func started(ts *testscript.TestScript, neg bool, args []string) { awaitRole(ts, args, true) }
+
+// without: without ROLE waits until no process of that role is left, 10 s at most.
+func without(ts *testscript.TestScript, neg bool, args []string) { awaitRole(ts, args, false) }
+
+func awaitRole(ts *testscript.TestScript, args []string, want bool) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: started|without ROLE")
+	}
 	ts.Check(poll(10*time.Second, func() error {
-		for _, pid := range processesOf(dir) {
-			if role(pid) == args[0] {
-				return fmt.Errorf("process %d is a %s", pid, args[0])
-			}
+		if n := countOf(ts.MkAbs("."), args[0]); (n > 0) != want {
+			return fmt.Errorf("%d processes are a %s", n, args[0])
 		}
 		return nil
 	}))

@@ -216,12 +216,12 @@ func jobID(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], id)
 }
 
-// signal: signal SIGNAL jobmanager|taskmanager|worker sends a signal to one process of that role (the first found).
+// signal: signal SIGNAL jobmanager|taskmanager|worker|client|program sends a signal to one process of that role (the first found).
 func signal(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: signal SIGNAL ROLE")
 	}
-	sig := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "TERM": syscall.SIGTERM}[args[0]]
+	sig := map[string]syscall.Signal{"KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[0]]
 	if sig == 0 {
 		ts.Fatalf("unknown signal %s", args[0])
 	}
@@ -242,10 +242,16 @@ func role(pid int) string {
 	switch {
 	case bytes.Contains(environ, []byte("FLINKGO_ROLE=worker")):
 		return "worker"
+	case bytes.Contains(cmdline, []byte("flink-go\x00run\x00")):
+		return "client"
+	case bytes.Contains(environ, []byte("FLINKGO_ROLE=submit")):
+		return "program"
 	case bytes.Contains(cmdline, []byte("taskmanager")):
 		return "taskmanager"
 	case bytes.Contains(cmdline, []byte("jobmanager")):
 		return "jobmanager"
+	case bytes.HasPrefix(cmdline, []byte("scale\x00")) || bytes.Contains(cmdline, []byte("/scale\x00")):
+		return "embedded"
 	}
 	return ""
 }

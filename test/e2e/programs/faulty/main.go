@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -120,8 +121,8 @@ func build(env *stream.Env, fault string) {
 		stream.Discard(stream.Count(stream.KeyBy(s, func(f float64) float64 { return f })))
 		return
 	case "large": // a record larger than any frame
-		s := stream.From(env, datagen.Generate(func(n uint64) []byte { return make([]byte, 300<<20) }, datagen.Count(1)))
-		stream.Discard(stream.Rebalance(s).Parallelism(2))
+		s := stream.From(env, datagen.Generate(func(n uint64) []byte { return make([]byte, 300<<20) }, datagen.Count(4)))
+		stream.Discard(stream.Rebalance(s)).Parallelism(2)
 		return
 	}
 	s := stream.From(env, datagen.Generate(count, datagen.Rate(200)))
@@ -152,6 +153,8 @@ func (o *operator) Process(ctx *stream.Context[stream.NoKey, uint64], n uint64) 
 		return nil
 	}
 	switch o.fault {
+	case "inspect": // SEC-16: no fault, but what a worker is
+		return inspect()
 	case "close-panic", "close-error", "error":
 		return errors.New("planned error")
 	case "memory": // B-42, R-27
@@ -212,6 +215,36 @@ func (o *operator) Process(ctx *stream.Context[stream.NoKey, uint64], n uint64) 
 		return errors.New("planned error after a flood")
 	}
 	return nil
+}
+
+// inspect prints what a worker's process has and may do.
+func inspect() error {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	for l := range strings.Lines(string(status)) {
+		if strings.HasPrefix(l, "NoNewPrivs:") || strings.HasPrefix(l, "Umask:") {
+			fmt.Print(l)
+		}
+	}
+	var core syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &core); err != nil {
+		return err
+	}
+	session, _, _ := syscall.Syscall(syscall.SYS_GETSID, 0, 0, 0)
+	fmt.Println("core:", core.Max, "own session:", int(session) == os.Getpid(), "own group:", syscall.Getpgrp() == os.Getpid())
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		fmt.Println("environment:", name)
+	}
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, "/") {
+			fmt.Println("open file:", to)
+		}
+	}
+	return errors.Join(err, errors.New("inspected"))
 }
 
 func (o *operator) Close() error {
