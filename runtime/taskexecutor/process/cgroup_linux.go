@@ -136,6 +136,20 @@ func (g *cgroup) write(file, value string) error {
 	return os.WriteFile(filepath.Join(g.dir, file), []byte(value), 0o644)
 }
 
+// enter moves the calling thread into the group, so that what it starts is born there and is never outside; leave moves
+// it back. In version 2 the threads of a process stay together: there, add must do.
+func (g *cgroup) enter() (leave func()) {
+	tid := strconv.Itoa(unix.Gettid())
+	if g == nil || g.v2 || g.write("tasks", tid) != nil {
+		return func() {}
+	}
+	return func() {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(g.dir), "tasks"), []byte(tid), 0o644); err != nil {
+			g.log.Warn("taking a thread back from the cgroup of a worker", "dir", g.dir, "cause", err)
+		}
+	}
+}
+
 // add moves a process that has just begun into the group.
 func (g *cgroup) add(pid int) {
 	if g == nil {
@@ -192,8 +206,8 @@ func (g *cgroup) killAll() {
 		return
 	}
 	for line := range strings.Lines(string(b)) {
-		// 0 is a process that is not seen from here.
-		if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 1 {
+		// 0 is a process that is not seen from here; this one has a thread there that could not be taken back.
+		if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && pid > 1 && pid != os.Getpid() {
 			_ = unix.Kill(pid, unix.SIGKILL)
 		}
 	}

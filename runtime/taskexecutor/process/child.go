@@ -203,7 +203,7 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 		return errorInfo(core.E("start worker of job", core.Canceled, c.spec.Job.String(), context.Cause(c.ctx))), nil
 	}
 	start, kills := time.Now(), oomKills()
-	exited, err := c.l.spawn(cmd)
+	exited, err := c.l.spawn(cmd, group)
 	if err != nil {
 		return nil, fmt.Errorf("running the program: %w", err)
 	}

@@ -50,6 +50,8 @@ func findCgroups(*slog.Logger) *cgroups { return nil }
 
 func (*cgroups) make(string, int64) *cgroup { return nil }
 
+func (*cgroup) enter() (leave func()) { return func() {} }
+
 func (*cgroup) add(int) {}
 
 func (*cgroup) oomKilled() bool { return false }

@@ -11,14 +11,16 @@ import (
 // privileges, signals to others, its umask) the worker does not have either, and each worker is confined by itself.
 //
 // exited is closed when the process has ended; it is not reaped yet, so that its number stays taken.
-func (l *Launcher) spawn(cmd *exec.Cmd) (exited <-chan struct{}, err error) {
+func (l *Launcher) spawn(cmd *exec.Cmd, group *cgroup) (exited <-chan struct{}, err error) {
 	started, done := make(chan error, 1), make(chan struct{})
 	go func() { // ends with the process, which its owner waits for
 		defer close(done)
 		landlock.Thread(func() {
 			err := prepareThread(l.confinement)
 			if err == nil {
+				leave := group.enter()
 				err = cmd.Start()
+				leave()
 			}
 			started <- err
 			if err == nil {
