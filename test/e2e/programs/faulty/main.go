@@ -169,13 +169,16 @@ func (o *operator) Process(ctx *stream.Context[stream.NoKey, uint64], n uint64) 
 			}
 			o.files = append(o.files, f)
 		}
-	case "children":
+	case "children", "family":
 		for range 3 {
 			if err := exec.Command("sleep", "1000").Start(); err != nil {
 				return err
 			}
 		}
-		return errors.New("planned error after starting children")
+		if o.fault == "children" {
+			return errors.New("planned error after starting children")
+		}
+		fmt.Fprintln(os.Stderr, "standstill")
 	case "parent": // B-44
 		return syscall.Kill(os.Getppid(), syscall.SIGKILL)
 	case "exec":
