@@ -2,6 +2,7 @@ package network
 
 import (
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +12,7 @@ import (
 type timerFD struct {
 	fd   int
 	file *os.File
+	read *rawIO
 	buf  [8]byte
 }
 
@@ -19,7 +21,8 @@ func newAlarmClock() alarmClock {
 	if err != nil {
 		return newGoTimer() // out of file descriptors: coarser, but right
 	}
-	return &timerFD{fd: fd, file: os.NewFile(uintptr(fd), "timerfd")}
+	file := os.NewFile(uintptr(fd), "timerfd")
+	return &timerFD{fd: fd, file: file, read: newRawIO(file, syscall.SYS_READ)}
 }
 
 func (t *timerFD) set(after time.Duration) {
@@ -29,7 +32,7 @@ func (t *timerFD) set(after time.Duration) {
 }
 
 func (t *timerFD) wait() bool {
-	_, err := t.file.Read(t.buf[:])
+	_, err := t.read.Read(t.buf[:])
 	return err == nil
 }
 

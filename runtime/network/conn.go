@@ -20,6 +20,7 @@ const (
 	holdBytes  = 32 << 10 // frames are held back up to this much
 	readBuffer = 16 << 10
 	maxControl = 1 << 20 // payload of frames other than Data
+	quickWrite = 4 << 10 // writes up to this go to the system without telling Go's scheduler
 )
 
 // conn is the one connection to another worker. It carries the channels of both directions.
@@ -34,10 +35,13 @@ type conn struct {
 	dialed   bool       // by us
 	done     chan struct{}
 
-	write   sync.Mutex
-	out     []byte
-	started atomic.Int64          // when the write under way began, by Network.elapsed; 0: none
-	writer  atomic.Pointer[Owner] // the task that writes; nil: none
+	quickReader io.Reader // of the reader goroutine
+
+	write       sync.Mutex
+	quickWriter io.Writer
+	out         []byte
+	started     atomic.Int64          // when the write under way began, by Network.elapsed; 0: none
+	writer      atomic.Pointer[Owner] // the task that writes; nil: none
 
 	mu        sync.Mutex
 	err       error
@@ -54,8 +58,9 @@ type remoteSide struct {
 }
 
 func (n *Network) newConn(nc net.Conn, peer string, identity core.Token, dialed bool) *conn {
+	r, w := quickIO(nc)
 	return &conn{
-		net: n, nc: nc, peer: peer, identity: identity, dialed: dialed, done: make(chan struct{}),
+		net: n, nc: nc, peer: peer, identity: identity, dialed: dialed, done: make(chan struct{}), quickReader: r, quickWriter: w,
 		streams: map[uint64]*stream{}, consumers: map[uint32]*remoteSide{}, inbounds: map[uint32]*inbound{},
 	}
 }
@@ -99,7 +104,11 @@ func (c *conn) flushLocked(owner *Owner) error {
 func (c *conn) writeLocked(buf []byte, owner *Owner) error {
 	c.writer.Store(owner)
 	c.started.Store(int64(c.net.elapsed()))
-	_, err := c.nc.Write(buf)
+	w := io.Writer(c.nc)
+	if len(buf) <= quickWrite {
+		w = c.quickWriter
+	}
+	_, err := w.Write(buf)
 	c.started.Store(0)
 	c.writer.Store(nil)
 	if err != nil {
@@ -182,7 +191,7 @@ func (c *conn) run() {
 }
 
 func (c *conn) read() error {
-	r := bufio.NewReaderSize(c.nc, readBuffer)
+	r := bufio.NewReaderSize(c.quickReader, readBuffer)
 	var head [frame.HeaderSize]byte
 	var f *operator.Frame
 	alloc := func(h *frame.Header) []byte {
