@@ -232,6 +232,8 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 		c.Kill(core.E("run worker", core.Canceled, c.spec.Job.String(), errors.New("the TaskManager shuts down")))
 	})
 	defer stopKill()
+	late := time.AfterFunc(c.l.cfg.StartLimit, c.notStarted)
+	defer late.Stop()
 
 	// The process group is killed while the dead process still holds its number: what it left behind goes with it,
 	// and nobody else is hit.
@@ -247,12 +249,12 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 
 	// What it wrote before its end is still to be read. A grandchild that left its group may hold the pipes open; it
 	// is not waited for.
-	late := time.AfterFunc(drainGrace, func() {
+	drained := time.AfterFunc(drainGrace, func() {
 		_ = c.conn.SetReadDeadline(time.Now())
 		out.abandon()
 		errs.abandon()
 	})
-	defer late.Stop()
+	defer drained.Stop()
 	reading.Wait()
 	streams.Wait()
 	c.mu.Lock()
@@ -266,6 +268,17 @@ func (c *child) exec(job *graph.JobGraph, path, dir string) (*pb.ErrorInfo, erro
 		over:    group.oomKilled(),
 		machine: oomKills() != kills,
 	}), nil
+}
+
+// notStarted ends a program that waits for something before it calls Execute (P-6).
+func (c *child) notStarted() {
+	c.mu.Lock()
+	ready := c.ready
+	c.mu.Unlock()
+	if !ready {
+		c.Kill(core.E("start worker of job", core.UserCode, c.spec.Job.String(),
+			fmt.Errorf("the program did not call Execute within %s of its start", c.l.cfg.StartLimit)))
+	}
 }
 
 // drainGrace is how long the output of an ended worker is read on when something keeps it open.

@@ -39,7 +39,9 @@ type Config struct {
 	StopGrace, TermGrace time.Duration
 	// Unresponsive is how long a worker may leave a question open before it counts as dead; 60 s.
 	Unresponsive time.Duration
-	Log          *slog.Logger
+	// StartLimit is how long a program may take until it calls Execute as a worker; 1 min.
+	StartLimit time.Duration
+	Log        *slog.Logger
 }
 
 // Launcher starts workers as child processes. Its methods may be called from any goroutine.
@@ -73,7 +75,7 @@ func New(cfg Config) (*Launcher, error) {
 	for _, d := range []struct {
 		at  *time.Duration
 		def time.Duration
-	}{{&cfg.StopGrace, 5 * time.Second}, {&cfg.TermGrace, time.Second}, {&cfg.Unresponsive, time.Minute}} {
+	}{{&cfg.StopGrace, 5 * time.Second}, {&cfg.TermGrace, time.Second}, {&cfg.Unresponsive, time.Minute}, {&cfg.StartLimit, time.Minute}} {
 		if *d.at <= 0 {
 			*d.at = d.def
 		}

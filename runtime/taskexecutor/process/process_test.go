@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 // beWorker speaks the worker's protocol and misbehaves.
 func beWorker(args []string) int {
 	what := args[0]
+	if what == "asleep" {
+		<-time.After(time.Hour)
+	}
 	if what == "before" {
 		code, _ := strconv.Atoi(args[1])
 		return code
@@ -395,6 +398,16 @@ func TestR20_StoppedWorkerIsKilled(t *testing.T) {
 		cancel()
 	}
 	if cause := r.wait(t); !strings.Contains(cause.GetMessage(), "has not answered") {
+		t.Errorf("cause %v", cause)
+	}
+}
+
+// P-6: a program that does not get as far as Execute is not waited for without end.
+func TestProgramThatNeverCallsExecute(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.StartLimit = 100 * time.Millisecond })
+	r := newRecorder()
+	f.start(t, r, "asleep")
+	if cause := r.wait(t); !strings.Contains(cause.GetMessage(), "did not call Execute within 100ms") {
 		t.Errorf("cause %v", cause)
 	}
 }
