@@ -116,6 +116,10 @@ func build(env *stream.Env, fault string) {
 		if os.Getenv(job.EnvRole) == "worker" {
 			select {}
 		}
+	case "worker-asleep":
+		if os.Getenv(job.EnvRole) == "worker" {
+			<-time.After(time.Hour)
+		}
 	case "nan": // B-46
 		s := stream.From(env, datagen.Generate(func(n uint64) float64 { return math.NaN() }, datagen.Count(100)))
 		stream.Discard(stream.Count(stream.KeyBy(s, func(f float64) float64 { return f })))
