@@ -80,7 +80,6 @@ func (x *ExecutionGraph) SlotsAssigned(now time.Time, assigned []Assigned) []Eff
 // SlotsLost says that slots are gone for one cause, and with them what ran there. Regions that only waited wait on.
 func (x *ExecutionGraph) SlotsLost(now time.Time, ids []int, cause FailureInfo) []Effect {
 	x.begin(now)
-	told := false
 	for _, id := range ids {
 		if id < 0 || id >= len(x.slots) || !x.slots[id].held {
 			continue
@@ -92,9 +91,8 @@ func (x *ExecutionGraph) SlotsLost(now time.Time, ids []int, cause FailureInfo) 
 			if !t.now.deployed() {
 				continue
 			}
-			if t.now.state == core.ExecutionCanceling && x.stopping > 0 && !told {
-				told = true // what it is canceled for may well be this loss, seen by a neighbor
-				x.history.join(x.entry(t, cause))
+			if t.now.state == core.ExecutionCanceling && x.stopping > 0 {
+				x.explain(t, cause)
 			}
 			x.fail(t, cause)
 		}
@@ -304,11 +302,27 @@ func (x *ExecutionGraph) update(from core.ResourceID, u *TaskUpdate) *task {
 		x.fail(t, FailureOf(core.E("run task", core.Unavailable, t.name(),
 			fmt.Errorf("TaskManager %s canceled it on its own", from)), x.now))
 	case core.ExecutionFailed:
+		if canceling && (x.stopping > 0 || x.state.status() == core.JobFailing) {
+			x.explain(t, u.Cause)
+		}
 		x.loss = x.loss || u.Cause.Kind == core.Lost.String()
 		x.fail(t, u.Cause)
 	default: // CREATED, SCHEDULED, DEPLOYING and CANCELING say nothing new
 	}
 	return t
+}
+
+// explain records the failure of an attempt that was being canceled for another's: it may well be what that one failed
+// for and noticed first. One event has one explanation.
+func (x *ExecutionGraph) explain(t *task, cause FailureInfo) {
+	if x.explained {
+		return
+	}
+	x.explained = true
+	if cause.At == 0 {
+		cause.At = x.now.UnixMilli()
+	}
+	x.history.join(x.entry(t, cause))
 }
 
 // fail ends an attempt with a failure; one that is being canceled has reached what was wanted.

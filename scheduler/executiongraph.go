@@ -39,14 +39,15 @@ type ExecutionGraph struct {
 	history  history
 
 	// What the event in progress has gathered; see begin and end.
-	now      time.Time
-	out      []Effect
-	failures []failed
-	loss     bool // of slots or workers, and whatever fails fails because of it
-	ready    []*region
-	wanted   []*sharedSlot
-	unneeded []int
-	cancels  map[core.ResourceID][]core.ExecutionAttemptID
+	now       time.Time
+	out       []Effect
+	failures  []failed
+	loss      bool // of slots or workers, and whatever fails fails because of it
+	explained bool // why what was being canceled has failed
+	ready     []*region
+	wanted    []*sharedSlot
+	unneeded  []int
+	cancels   map[core.ResourceID][]core.ExecutionAttemptID
 }
 
 // failed is a subtask that failed in the event in progress; task is nil for a failure of the whole job.
@@ -185,7 +186,7 @@ func (x *ExecutionGraph) end() []Effect {
 	} else if x.loss {
 		x.hasten()
 	}
-	x.loss = false
+	x.loss, x.explained = false, false
 	x.state.settle()
 	if !x.state.schedules() {
 		x.ready, x.wanted = nil, nil

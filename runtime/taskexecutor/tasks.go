@@ -27,6 +27,7 @@ type workerEntry struct {
 	number int
 	worker Worker
 
+	overdue bool         // killed because a task ignored its cancellation; main goroutine only
 	metrics []*pb.Metric // of the last report; main goroutine only
 }
 
@@ -237,6 +238,7 @@ func (t *TaskExecutor) workerExited(w *workerEntry, cause *pb.ErrorInfo) {
 	delete(t.running, w)
 	t.publish()
 	j := w.job
+	own := cause != nil && !w.overdue
 	if cause != nil {
 		t.log.Warn("worker ended", keyJob, j.id, "worker", w.number, keyCause, cause.GetMessage())
 	} else {
@@ -248,8 +250,9 @@ func (t *TaskExecutor) workerExited(w *workerEntry, cause *pb.ErrorInfo) {
 	}
 	for _, a := range j.attemptsOf(w) {
 		state := core.ExecutionFailed
-		// A loss is told in any case: it may be what the attempt is canceled for, seen by its neighbors first.
-		if a.canceling && cause.GetKind() != core.Lost.String() {
+		// Why a worker ended by itself is told in any case: it may be what its neighbors, which saw connections break,
+		// failed for and this attempt is canceled for.
+		if a.canceling && !own {
 			state = core.ExecutionCanceled
 		}
 		t.endAttempt(a, state, cause)
@@ -358,6 +361,7 @@ func (t *TaskExecutor) overdue(j *job, a *attempt) {
 		if j.worker == w {
 			j.worker = nil // what is deployed from now on gets a new one
 		}
+		w.overdue = true
 		w.worker.Kill(cause)
 	})
 }
