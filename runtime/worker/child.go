@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"os"
 	"runtime/debug"
@@ -99,16 +98,15 @@ func dataListener() (net.Listener, error) {
 }
 
 // limitStack makes a runaway recursion a stack overflow, with the names of the functions, before it is a lack of
-// memory, without.
+// memory, without, or a worker that seems dead: a stack grows by copying, and while one of Go's own limit (1 GB) is
+// copied the process answers nobody.
 func limitStack() {
-	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		debug.SetMaxStack(int(min(max(limit/8, minMaxStack), goMaxStack)))
-	}
+	debug.SetMaxStack(int(min(max(debug.SetMemoryLimit(-1)/8, minMaxStack), maxStack)))
 }
 
 const (
 	minMaxStack = 32 << 20
-	goMaxStack  = 1000000000 // what Go has by itself on 64-bit machines
+	maxStack    = 128 << 20
 )
 
 // tuneGC starts the tuner unless the user has set GOGC.
