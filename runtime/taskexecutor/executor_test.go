@@ -71,11 +71,13 @@ func TestR16_LostMessages(t *testing.T) {
 						f.mu.Unlock()
 					}
 					if step == "RegisterTaskExecutor" || step == "SendSlotReport" {
+						late := b.order(0, core.NewAllocationID())
 						if _, err := b.gateway.DisconnectResourceManager(t.Context(), &pb.DisconnectResourceManagerRequest{}); err != nil {
 							t.Fatal(err)
 						}
-						if err := b.request(0, core.NewAllocationID()); core.KindOf(err) != core.Fenced {
-							t.Errorf("slot request without a registration: %v", err)
+						// Of the registration that is over, whether or not the next one is under way already.
+						if _, err := b.gateway.RequestSlot(t.Context(), late); core.KindOf(err) != core.Fenced {
+							t.Errorf("slot request of an ended registration: %v", err)
 						}
 						time.Sleep(time.Second)
 						synctest.Wait()
