@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/operator"
@@ -15,17 +16,17 @@ import (
 // the data in it, and watermarks of one channel that wait behind each other become one, so nothing in it grows
 // without bound.
 //
-// Put and Run may be called from any goroutine and never block. Take, Sleep and Close are for the task's goroutine.
+// Put and Run may be called from any goroutine and never block. Take, Wait and Close are for the task's goroutine.
 type Gate struct {
-	// Wake gets a token when something comes while the task sleeps. Capacity 1: one token says all.
-	Wake chan struct{}
+	token token
+	clock clock // nil before the first Wait with an end
 
 	urgent atomic.Bool // there are actions
 
 	mu      sync.Mutex
 	in      []operator.Message
 	actions []func()
-	asleep  bool
+	asleep  sleeper // what the task waits for, nil: it does not
 	closed  bool
 	taken   int64     // messages taken so far: the number of in[0], plus 1
 	last    [][]int64 // by input and channel: number of its last message if that is a watermark; 0: none. Made on need.
@@ -47,7 +48,7 @@ type localEdge struct {
 
 // NewGate makes the gate of a task. Open connects it.
 func (n *Network) NewGate(owner Owner, attempt core.ExecutionAttemptID, edges []Edge) *Gate {
-	g := &Gate{Wake: make(chan struct{}, 1), net: n, owner: owner, attempt: attempt, edges: edges, taken: 1}
+	g := &Gate{token: newToken(), net: n, owner: owner, attempt: attempt, edges: edges, taken: 1}
 	for _, e := range edges {
 		for int(e.Input) >= len(g.channels) {
 			g.channels = append(g.channels, 0)
@@ -153,13 +154,10 @@ func (g *Gate) merge(m *operator.Message) bool {
 // wake unlocks and wakes the task if it sleeps.
 func (g *Gate) wake() {
 	asleep := g.asleep
-	g.asleep = false
+	g.asleep = nil
 	g.mu.Unlock()
-	if asleep {
-		select {
-		case g.Wake <- struct{}{}:
-		default:
-		}
+	if asleep != nil {
+		asleep.interrupt()
 	}
 }
 
@@ -203,15 +201,28 @@ func (g *Gate) Actions() []func() {
 	return actions
 }
 
-// Sleep tells whether the gate is empty; if so the next Put or Run puts a token into Wake.
-func (g *Gate) Sleep() bool {
+// Wait returns when something is in the gate, or at the instant until, unless that is zero; rarely for nothing.
+func (g *Gate) Wait(until time.Time) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if len(g.in) > 0 || len(g.actions) > 0 {
-		return false
+		g.mu.Unlock()
+		return
 	}
-	g.asleep = true
-	return true
+	if until.IsZero() {
+		g.asleep = g.token
+		g.mu.Unlock()
+		<-g.token
+		return
+	}
+	if g.clock == nil {
+		g.clock = g.net.newClock()
+	}
+	g.asleep = g.clock
+	g.mu.Unlock()
+	g.clock.wait(until)
+	g.mu.Lock()
+	g.asleep = nil
+	g.mu.Unlock()
 }
 
 // Close takes the gate from the network. Producers in other processes are told, unless their channels have ended.
@@ -220,6 +231,9 @@ func (g *Gate) Close() {
 	g.closed = true
 	g.in, g.actions = nil, nil
 	g.mu.Unlock()
+	if g.clock != nil {
+		g.net.closeClock(g.clock)
+	}
 	for _, e := range g.local {
 		e.exchange.remove(e.consumer)
 		g.net.release(e.exchange)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flink-go/flink-go/core"
@@ -43,8 +44,9 @@ type Network struct {
 	ctx      context.Context
 	stop     context.CancelCauseFunc
 	wg       sync.WaitGroup
-	alarm    *alarm
-	frames   sync.Pool // of *operator.Frame whose payload may be used again
+	start    time.Time
+	clocks   atomic.Int32 // of gates
+	frames   sync.Pool    // of *operator.Frame whose payload may be used again
 
 	handshakes chan struct{} // capacity: how many may be under way at once
 
@@ -77,7 +79,7 @@ func New(cfg Config) *Network {
 		}
 	}
 	n := &Network{
-		cfg: cfg, log: cfg.Log, identity: core.NewToken(), alarm: newAlarm(),
+		cfg: cfg, log: cfg.Log, identity: core.NewToken(), start: time.Now(),
 		frames:     sync.Pool{New: func() any { return new(operator.Frame) }},
 		handshakes: make(chan struct{}, maxHandshakes),
 		exchanges:  map[exchangeKey]*exchange{},
@@ -126,12 +128,11 @@ func (n *Network) Close() error {
 	drain.Wait()
 	n.stop(errClosed)
 	n.wg.Wait()
-	n.alarm.close()
 	return err
 }
 
 // elapsed is the time since the Network's start on the monotonic clock, never 0.
-func (n *Network) elapsed() time.Duration { return max(time.Since(n.alarm.start), 1) }
+func (n *Network) elapsed() time.Duration { return max(time.Since(n.start), 1) }
 
 // watch breaks connections whose peer does not read: after the stall timeout, or after a second if the task that
 // writes has to end.

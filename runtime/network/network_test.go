@@ -104,19 +104,13 @@ func openGate(t *testing.T, n *Network, owner Owner, consumer, producer int, add
 // receive waits for the next messages of a gate.
 func receive(t *testing.T, g *Gate) []operator.Message {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
-	for {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); g.Wait(deadline) {
 		if m, _ := g.Take(nil); len(m) > 0 {
 			return m
 		}
-		if g.Sleep() {
-			select {
-			case <-g.Wake:
-			case <-deadline:
-				t.Fatal("nothing came")
-			}
-		}
 	}
+	t.Fatal("nothing came")
+	return nil
 }
 
 // send sends one frame of one record from a producer attempt.
@@ -604,33 +598,6 @@ func TestWaitingWatermarksMerge(t *testing.T) {
 	g.Put(operator.Message{Kind: frame.Watermark, Channel: 2, Arg: 2001})
 	if m, _ := g.Take(m); len(m) != 1 || m[0].Arg != 2001 {
 		t.Errorf("after a take got %+v", m)
-	}
-}
-
-func TestAlarmIsAccurateAndClears(t *testing.T) {
-	n := New(Config{Job: testJob})
-	defer func() { _ = n.Close() }()
-	g := n.NewGate(newFakeTask(), attempt(downstream, 0, 0), nil)
-	other := n.NewGate(newFakeTask(), attempt(downstream, 1, 0), nil)
-	cleared := n.NewWakeUp(other)
-	n.SetWakeUp(cleared, time.Now().Add(time.Millisecond))
-	n.ClearWakeUp(cleared)
-	w := n.NewWakeUp(g)
-	var late []time.Duration
-	for range 20 {
-		at := time.Now().Add(3 * time.Millisecond)
-		n.SetWakeUp(w, at.Add(time.Hour))
-		n.SetWakeUp(w, at)
-		<-g.Wake
-		d := time.Since(at)
-		if d < 0 {
-			t.Fatalf("woken %s early", -d)
-		}
-		late = append(late, d)
-	}
-	t.Logf("late by %v", late)
-	if len(other.Wake) > 0 {
-		t.Error("a cleared alarm went off")
 	}
 }
 

@@ -158,16 +158,14 @@ func (t *Task) idle(at time.Time) {
 	if len(t.timers) > 0 {
 		until = min(until, t.timers[0].at)
 	}
-	if until <= t.elapsed() || !t.gate.Sleep() {
+	if until <= t.elapsed() {
 		return
 	}
+	var end time.Time
+	if until != never {
+		end = t.start.Add(until)
+	}
 	t.meter.resting(true)
-	if until != never {
-		t.cfg.Network.SetWakeUp(t.wakeUp, t.start.Add(until))
-	}
-	<-t.gate.Wake // also after stop, which runs an action
-	if until != never {
-		t.cfg.Network.ClearWakeUp(t.wakeUp)
-	}
+	t.gate.Wait(end) // also until stop, which runs an action
 	t.meter.resting(false)
 }

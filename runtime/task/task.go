@@ -38,7 +38,6 @@ type Task struct {
 	end    context.CancelCauseFunc
 	ending atomic.Bool // ctx has ended
 	gate   *network.Gate
-	wakeUp *network.WakeUp
 	meter  meter
 
 	mu        sync.Mutex
@@ -78,7 +77,6 @@ func Start(cfg Config) *Task {
 	t.flush.init(cfg.Job.Config.BufferTimeout)
 	t.ctx, t.end = context.WithCancelCause(context.Background())
 	t.gate = cfg.Network.NewGate(owner{t}, cfg.Attempt, t.edges())
-	t.wakeUp = cfg.Network.NewWakeUp(t.gate)
 	labels := pprof.Labels(keyJob, cfg.Job.Name, keyVertex, v.Name, keySubtask, strconv.Itoa(cfg.Attempt.Subtask))
 	// The goroutine ends with the attempt; Done tells its owner.
 	go pprof.Do(t.ctx, labels, func(context.Context) { t.run() })
@@ -209,7 +207,6 @@ func (t *Task) run() {
 func (t *Task) release() {
 	t.ending.Store(true)
 	t.end(errCanceled) // whoever still watches the context goes too
-	t.cfg.Network.ClearWakeUp(t.wakeUp)
 	t.gate.Close()
 	for _, o := range t.outlets {
 		o.Close()

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package network
-
-func newAlarmClock() alarmClock { return newGoTimer() }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package network
+
+func newSystemClock() clock { return nil }
