@@ -39,8 +39,23 @@ func oomKills() int64 { return 0 }
 
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-// waitExited returns at once: the caller's Wait reaps the process.
-func waitExited(int) {}
+// waitExited returns when the process has ended and leaves it unreaped, so that its number stays taken.
+func waitExited(pid int) {
+	queue, err := syscall.Kqueue()
+	if err != nil {
+		return
+	}
+	defer func() { _ = syscall.Close(queue) }()
+	var end syscall.Kevent_t
+	syscall.SetKevent(&end, pid, syscall.EVFILT_PROC, syscall.EV_ADD|syscall.EV_ONESHOT)
+	end.Fflags = syscall.NOTE_EXIT
+	for {
+		// ESRCH: it has ended before.
+		if _, err := syscall.Kevent(queue, []syscall.Kevent_t{end}, make([]syscall.Kevent_t, 1), nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
 
 type cgroups struct{}
 
