@@ -90,7 +90,7 @@ func TestAdopt(t *testing.T) {
 	content := bytes.Repeat([]byte("program"), 100_000)
 	key := core.BlobKeyOf(content)
 	dirs := map[string]string{"here": t.TempDir()}
-	if dir, err := os.MkdirTemp("/dev/shm", "flink-go-test-"); err == nil {
+	if dir, err := os.MkdirTemp("/dev/shm", "flink-go-test-"); err == nil { //nolint:usetesting // another file system
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		dirs["elsewhere"] = dir
 	}
