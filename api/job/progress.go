@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -45,8 +47,25 @@ const plainEvery = 10 * time.Second
 
 func (p *progress) update(now rest.Progress) {
 	line, state := p.line(now)
+	failure := failureLine(now.Failure)
+	again := failure == failureLine(p.last.Failure)
 	p.last, p.silent = now, time.Time{}
+	if lives := now.State == core.JobRestarting || now.State == core.JobRunning; lives && failure != "" && !again {
+		p.done()
+		_, _ = fmt.Fprintf(p.out, "%s failed and restarts: %s\n", now.Name, failure)
+	}
 	p.print(line, state)
+}
+
+// failureLine is the first line of a failure, fit for a terminal whatever user code put into it (SEC-20).
+func failureLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
 }
 
 // lost says that nothing is known since the last look (P-6).
