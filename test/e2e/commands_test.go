@@ -44,6 +44,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"probe":  probe,
 	"crowd":  crowd,
 	"empty":  empty,
+	"hangup": hangup,
 	"repeat": repeat,
 
 	"capture": capture,
@@ -311,6 +312,23 @@ func crowd(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return err
 	}))
+}
+
+// hangup: hangup N TEXT sends TEXT to the REST port N times, each time on a connection of its own that it closes at
+// once. \r and \n in TEXT are what they are in Go.
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: hangup N TEXT")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	text := strings.NewReplacer(`\r`, "\r", `\n`, "\n").Replace(args[1])
+	for range n {
+		c, err := net.Dial("tcp", ts.Getenv("REST"))
+		ts.Check(err)
+		_, err = io.WriteString(c, text)
+		ts.Check(errors.Join(err, c.Close()))
+	}
 }
 
 // capture: capture NAME REGEXP sets $NAME to what REGEXP finds in the last output: its first group, if it has one.
