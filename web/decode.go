@@ -2,11 +2,13 @@ package web
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 
 	"github.com/flink-go/flink-go/core"
 )
@@ -48,9 +50,32 @@ func decodeJSON(what string, b []byte, v any) error {
 		if where == "" {
 			where = "the top"
 		}
-		return invalid("%s: at %s: expected %s, got %s", what, where, e.Type, e.Value)
+		return invalid("%s: at %s: expected %s, got %s", what, where, jsonName(e.Type), e.Value)
 	}
 	return invalid("%s: %v", what, err)
+}
+
+// jsonName names a Go type in the words of JSON: a client knows no others.
+func jsonName(t reflect.Type) string {
+	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return "a string"
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Pointer:
+		return jsonName(t.Elem())
+	default:
+		return "a whole number"
+	}
 }
 
 // depthOf is how deep brackets nest; it stops counting past maxDepth.
