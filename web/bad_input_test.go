@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -235,11 +237,9 @@ func TestB25_Multipart(t *testing.T) {
 		f.post("/jars/upload", newForm().add("jarfile", "a.jar", octets, "")).wantError(t, 400, "0 bytes")
 	})
 	t.Run("10,000 parts", func(t *testing.T) {
-		b := newForm()
-		for i := range 10_000 {
-			b.add(fmt.Sprint(i), fmt.Sprint(i), octets, "x")
-		}
-		f.post("/jars/upload", b).wantError(t, 400, "more than 32 parts")
+		// Small ones: the client has written all before the answer comes, and the connection ends with the answer.
+		b := strings.Repeat("--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n", 10_000) + "--b--\r\n"
+		f.send("POST", "/jars/upload", b, "Content-Type", "multipart/form-data; boundary=b").wantError(t, 400, "more than 32 parts")
 	})
 	t.Run("no boundary", func(t *testing.T) {
 		f.send("POST", "/jars/upload", "x", "Content-Type", "multipart/form-data").wantError(t, 400, "boundary")
@@ -311,6 +311,16 @@ func TestB25_TooLarge(t *testing.T) {
 	f.noUploads(t)
 }
 
+// dynamic tells whether an ELF binary names a dynamic linker.
+func dynamic(t *testing.T, binary string) bool {
+	t.Helper()
+	f, err := elf.NewFile(strings.NewReader(binary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+}
+
 // TestB26_NotAProgram: what TaskManagers cannot run is refused when it is uploaded.
 func TestB26_NotAProgram(t *testing.T) {
 	f := newFixture(t)
@@ -330,7 +340,7 @@ func TestB26_NotAProgram(t *testing.T) {
 		"object file":   {self[:16] + "\x01\x00" + self[18:4096], "object file"},
 		"java plan":     {javaMagic + "sr", "serialized Java plan"},
 	}
-	if !bytes.Equal(noLinker, []byte(self)) {
+	if dynamic(t, self) { // it is static when built without cgo
 		cases["linker missing"] = struct{ content, contains string }{string(noLinker), "linked dynamically"}
 	}
 	for name, c := range cases {
