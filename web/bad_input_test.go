@@ -237,8 +237,8 @@ func TestB25_Multipart(t *testing.T) {
 		f.post("/jars/upload", newForm().add("jarfile", "a.jar", octets, "")).wantError(t, 400, "0 bytes")
 	})
 	t.Run("10,000 parts", func(t *testing.T) {
-		// Small ones: the client has written all before the answer comes, and the connection ends with the answer.
-		b := strings.Repeat("--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n", 10_000) + "--b--\r\n"
+		// Small ones: what the server does not read of a large body resets the connection, sometimes before the answer is read.
+		b := strings.Repeat("--b\r\n\r\nx\r\n", 10_000) + "--b--\r\n"
 		f.send("POST", "/jars/upload", b, "Content-Type", "multipart/form-data; boundary=b").wantError(t, 400, "more than 32 parts")
 	})
 	t.Run("no boundary", func(t *testing.T) {
