@@ -299,7 +299,8 @@ func retryable(err error) (bool, error) {
 // notHTTP recognizes the answers of servers that do not speak HTTP; net/http has no type for them.
 func notHTTP(err error) bool {
 	s := err.Error()
-	return strings.Contains(s, "malformed HTTP") || strings.Contains(s, "server gave HTTP response to HTTPS client")
+	return strings.Contains(s, "malformed HTTP") || strings.Contains(s, "server gave HTTP response to HTTPS client") ||
+		strings.Contains(s, "readLoopPeekFailLocked: %!w(<nil>)") // it spoke before it was asked
 }
 
 // explain says in one line why there was no answer (B-06).
