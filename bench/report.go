@@ -68,5 +68,5 @@ func median(ls []line, f func(line) float64) float64 {
 		v[i] = f(l)
 	}
 	slices.Sort(v)
-	return v[len(v)/2]
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
