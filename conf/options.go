@@ -58,7 +58,7 @@ var (
 	PipelineObjectReuse             = Option[bool]{Key: "pipeline.object-reuse", Type: boolean(), Default: true, Doc: "records pass operators without a copy; false is not available"}
 	PipelineOperatorChainingEnabled = Option[bool]{Key: "pipeline.operator-chaining.enabled", Type: boolean(), Default: true, Doc: "fuse neighbors into one task", Older: []string{"pipeline.operator-chaining"}}
 	PipelineGlobalJobParameters     = Option[map[string]string]{Key: "pipeline.global-job-parameters", Type: dict(), Optional: true, Doc: "user key values for UI"}
-	ExecutionRuntimeMode            = Option[string]{Key: "execution.runtime-mode", Type: enum("STREAMING", "BATCH", "AUTOMATIC"), Default: "STREAMING", Doc: "STREAMING, BATCH or AUTOMATIC"}
+	ExecutionRuntimeMode            = Option[string]{Key: "execution.runtime-mode", Type: enum("STREAMING", "BATCH"), Default: "STREAMING", Doc: "BATCH: keyed aggregates emit final values only"}
 	ExecutionTarget                 = Option[string]{Key: "execution.target", Type: enum("remote", "local", "per-job"), Optional: true, Doc: "where run submits to: remote, local or per-job"}
 
 	// Restart strategies.

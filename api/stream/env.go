@@ -87,7 +87,7 @@ func (e *Env) RestartStrategy(s RestartStrategy) *Env {
 	return e
 }
 
-// RuntimeMode is how a job exchanges records.
+// RuntimeMode is what a job does with bounded input.
 type RuntimeMode string
 
 // The runtime modes.
@@ -96,7 +96,9 @@ const (
 	Batch     RuntimeMode = "BATCH"
 )
 
-// RuntimeMode chooses between streaming and batch execution.
+// RuntimeMode chooses between Streaming, the default, and Batch, in which keyed aggregates that say nothing else emit
+// final values only, as Flink documents it. Both exchange records as they come; an aggregate over an unbounded source
+// emits nothing in Batch.
 func (e *Env) RuntimeMode(m RuntimeMode) *Env {
 	if m != Streaming && m != Batch {
 		e.fault("runtime mode %q: want %s or %s", m, Streaming, Batch)

@@ -81,9 +81,10 @@ type Number interface {
 type When uint8
 
 const (
-	// EachUpdate emits the new value of a key after each of its records: Flink's streaming behavior, the default.
+	// EachUpdate emits the new value of a key after each of its records: Flink's streaming behavior, and the default
+	// in mode Streaming.
 	EachUpdate When = iota
-	// AtEnd emits one value per key when a bounded input has ended.
+	// AtEnd emits one value per key when a bounded input has ended: the default in mode Batch.
 	AtEnd
 )
 
@@ -126,9 +127,13 @@ func aggregate[K comparable, T, A, U any](k *Keyed[K, T], verb string, when []Wh
 	n := k.stream.env.add(graph.Transform, verb, verb)
 	n.Stateful = true
 	linkKeyed(n, 0, k)
-	atEnd := len(when) > 0 && when[len(when)-1] == AtEnd
+	env := k.stream.env
 	n.New = func(ctx *operator.Context, outs []any) (operator.Instance, error) {
 		c := newRuntimeContext(ctx)
+		atEnd := env.config.RuntimeMode == string(Batch)
+		if len(when) > 0 {
+			atEnd = when[len(when)-1] == AtEnd
+		}
 		o := &aggregateOperator[K, T, A, U]{pass: pass[U]{outs[0].(operator.Node[U])}, user: c.user(), ctx: c, key: k.key,
 			add: add, result: result, atEnd: atEnd}
 		return operator.Instance{Inputs: []any{operator.Node[T](o)}, Lifecycle: o}, nil

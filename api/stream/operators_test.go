@@ -93,6 +93,19 @@ func TestAggregatesEmitEachUpdateByDefault(t *testing.T) {
 	wantSame(t, longest, "a", "bb", "aa", "aaccc")
 }
 
+// In mode Batch final values are the default, whenever the mode is set; who asks for updates gets them.
+func TestBatchModeEmitsFinalValues(t *testing.T) {
+	var final, updates []stream.Pair[string, int64]
+	run(t, func(env *stream.Env) {
+		byWord := stream.KeyBy(from(env, "a", "bb", "a"), strings.ToUpper)
+		collect(stream.Count(byWord), &final)
+		collect(stream.Count(byWord, stream.EachUpdate), &updates)
+		env.RuntimeMode(stream.Batch)
+	})
+	wantSame(t, final, "A 2", "BB 1")
+	wantSame(t, updates, "A 1", "A 2", "BB 1")
+}
+
 func TestStatelessVerbs(t *testing.T) {
 	var got []int
 	run(t, func(env *stream.Env) {
