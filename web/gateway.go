@@ -9,17 +9,6 @@ import (
 	pb "github.com/flink-go/flink-go/rpc/proto"
 )
 
-// Dispatcher is what the server asks of the Dispatcher; rpc.DispatcherGateway is one.
-type Dispatcher interface {
-	SubmitJob(ctx context.Context, in *pb.SubmitJobRequest) (*pb.SubmitJobResponse, error)
-	CancelJob(ctx context.Context, in *pb.CancelJobRequest) (*pb.CancelJobResponse, error)
-	ListJobs(ctx context.Context, in *pb.ListJobsRequest) (*pb.ListJobsResponse, error)
-	RequestJob(ctx context.Context, in *pb.RequestJobRequest) (*pb.RequestJobResponse, error)
-	RequestJobResult(ctx context.Context, in *pb.RequestJobResultRequest) (*pb.RequestJobResultResponse, error)
-	RequestClusterOverview(ctx context.Context, in *pb.RequestClusterOverviewRequest) (*pb.RequestClusterOverviewResponse, error)
-	ShutDownCluster(ctx context.Context, in *pb.ShutDownClusterRequest) (*pb.ShutDownClusterResponse, error)
-}
-
 // ResourceManager is what the server asks of the ResourceManager; rpc.ResourceManagerGateway is one.
 type ResourceManager interface {
 	RequestTaskManagers(ctx context.Context, in *pb.RequestTaskManagersRequest) (*pb.RequestTaskManagersResponse, error)

@@ -17,6 +17,7 @@ import (
 	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/rpc"
 	pb "github.com/flink-go/flink-go/rpc/proto"
 )
 
@@ -41,7 +42,7 @@ const (
 
 // Config is what a Server needs. Dispatcher, ResourceManager, Connect, Blobs, Conf, Log and Dir are required.
 type Config struct {
-	Dispatcher      Dispatcher
+	Dispatcher      rpc.DispatcherGateway
 	ResourceManager ResourceManager
 	// Connect reaches the TaskExecutor of a TaskManager that is registered.
 	Connect func(tm *pb.TaskManagerInfo) TaskExecutor
