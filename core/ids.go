@@ -204,12 +204,6 @@ type InstanceID id
 // NewInstanceID returns a random id.
 func NewInstanceID() InstanceID { return InstanceID(newID()) }
 
-// InstanceIDFromBytes reads the 16-byte wire form.
-func InstanceIDFromBytes(b []byte) (InstanceID, error) {
-	x, err := idFromBytes("InstanceID", b)
-	return InstanceID(x), err
-}
-
 func (x InstanceID) String() string { return hex.EncodeToString(x[:]) }
 
 // Bytes is the wire form.

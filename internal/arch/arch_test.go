@@ -21,7 +21,7 @@ var layers = map[string][]string{
 	"graph/keyed":    {"core", "graph/codec"},
 	"graph/operator": {"core", "graph/codec", "internal/frame"},
 	"graph":          {"core", "graph/operator"},
-	"conf":           {"core", "internal/golden"},
+	"conf":           {"core"},
 	"rpc":            {"core", "rpc/proto"},
 	"rpc/proto":      {},
 	"rpc/wire":       {"core", "rpc", "rpc/proto"},
@@ -80,8 +80,8 @@ func allowed(pkg string) ([]string, bool) {
 	return l, ok
 }
 
-// Tests may import more: these serve tests only.
-var testOnly = []string{"internal/golden", "internal/memnet", "internal/sim"}
+// Tests may import more: this serves tests only.
+var testOnly = []string{"internal/sim"}
 
 func eachGoFile(t *testing.T, visit func(path, pkg string)) {
 	t.Helper()
