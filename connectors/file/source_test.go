@@ -327,6 +327,13 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestCSVWithAnotherComma(t *testing.T) {
+	path := filepath.Join(write(t, map[string]string{"f": "id;Buyer\n1;ann, smith\n"}), "f")
+	if got := read(t, CSV[order](path, Comma(';')), 1).Values(); len(got) != 1 || got[0].ID != 1 || got[0].Buyer != "ann, smith" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestCSV(t *testing.T) {
 	head := "\ufeffid,other,BUYER,price,wait,at\n"
 	dir := write(t, map[string]string{
