@@ -1,0 +1,101 @@
+package keyed
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// maxStates is the number of states of one Scope: a bit of rowState.present each.
+const maxStates = 64
+
+// column holds an E per row of a Scope, by value, in blocks that never move.
+type column[E any] struct {
+	scope *Scope
+	name  string
+	bit   uint64
+	pages []*[blockLen]E // by block; nil where no row of the block was ever present
+}
+
+// newColumn registers a column of sc. The caller makes itself known by sc.columns.
+func newColumn[E any](sc *Scope, s State) (column[E], error) {
+	if err := sc.backend.register(s); err != nil {
+		return column[E]{}, err
+	}
+	if len(sc.columns) == maxStates {
+		return column[E]{}, fmt.Errorf("state %q: an operator can have %d states: keep several values in one struct", s.Name, maxStates)
+	}
+	return column[E]{scope: sc, name: s.Name, bit: 1 << len(sc.columns)}, nil
+}
+
+// at returns the element of a row that is present.
+func (c *column[E]) at(row uint32) *E { return &c.pages[row/blockLen][row%blockLen] }
+
+// get returns the element of the current key, nil if there is none.
+func (c *column[E]) get() *E {
+	r := c.scope.find(c.name)
+	if r == nil || r.present&c.bit == 0 {
+		return nil
+	}
+	return c.at(r.row)
+}
+
+// ref returns the element of the current key, a new zero one if there was none.
+func (c *column[E]) ref() (e *E, isNew bool) {
+	r := c.scope.take(c.name)
+	if r.present&c.bit != 0 {
+		return c.at(r.row), false
+	}
+	r.present |= c.bit
+	if b := int(r.row / blockLen); b >= len(c.pages) || c.pages[b] == nil {
+		c.grow(b)
+	}
+	return c.at(r.row), true
+}
+
+// grow allocates the extent of a block.
+func (c *column[E]) grow(b int) {
+	if n := len(c.scope.blocks); n > len(c.pages) {
+		c.pages = append(c.pages, make([]*[blockLen]E, n-len(c.pages))...)
+	}
+	ext := c.scope.blocks[b]
+	room := make([]E, ext.extentCount*blockLen)
+	for i := range ext.extentCount {
+		c.pages[ext.extent+i] = (*[blockLen]E)(room[i*blockLen:])
+	}
+}
+
+// clear removes the element of the current key.
+func (c *column[E]) clear() {
+	if r := c.scope.find(c.name); r != nil && r.present&c.bit != 0 {
+		c.remove(r)
+	}
+}
+
+// remove removes the element of a row where it is present.
+func (c *column[E]) remove(r *rowState) {
+	var zero E
+	*c.at(r.row) = zero
+	r.present &^= c.bit
+	c.scope.settle(r)
+}
+
+// sweep looks at the next n rows after *cursor and removes the elements that drop wants removed.
+func (c *column[E]) sweep(cursor *uint32, n int, drop func(*E) bool) {
+	rows := uint32(len(c.pages)) * blockLen
+	for range min(n, int(rows)) {
+		if *cursor >= rows {
+			*cursor = 0
+		}
+		row := *cursor
+		*cursor++
+		if c.pages[row/blockLen] == nil || c.scope.index.free(row) {
+			continue
+		}
+		if r := c.scope.index.state(row); r.present&c.bit != 0 && drop(c.at(row)) {
+			c.remove(r)
+		}
+	}
+}
+
+// index is the number of the column.
+func (c *column[E]) index() int { return bits.TrailingZeros64(c.bit) }

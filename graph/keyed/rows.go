@@ -1,0 +1,269 @@
+package keyed
+
+import (
+	"fmt"
+
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/codec"
+)
+
+// Rows holds the states and timers of keys of type K: a row per key, a column per state. SetKey chooses the key that
+// all of them speak of. The row is looked up at the first access only and once for all of them; reading what is not
+// there makes no row. A row is freed when its last state is cleared and its last timer gone.
+type Rows[K comparable] struct {
+	Scope
+	key    K
+	hash   uint64
+	hashOf func(*K) uint64
+	codec  codec.Codec[K]
+	table  *Table[K, rowState]
+	// groups holds, per key group, the blocks of its rows in order.
+	groups [][]uint32
+}
+
+// rowState is what is known of a row besides its key.
+type rowState struct {
+	present uint64 // a bit per state that has something for the key
+	row     uint32 // its number: a block and the place in it
+	timers  uint32
+}
+
+// Scope is the part of Rows that does not depend on K: what states and timers are bound to.
+type Scope struct {
+	backend *Backend
+	where   position
+	cur     *rowState // of the current key; nil if it has none or if it was not yet looked for
+	index   rowIndex
+	blocks  []block
+	columns []releaser
+	clock   func() int64
+	now     int64
+	nowRead bool      // now is that of the current record
+	disk    diskScope // nil: heap
+}
+
+// position says what is known of the current key.
+type position uint8
+
+const (
+	noKey position = iota
+	unresolved
+	resolved
+)
+
+// blockLen rows make a block. Blocks belong to one key group, so that a column can be written by key group.
+const blockLen = 16
+
+// block is where blockLen rows come from. Several blocks, an extent, are allocated at once.
+type block struct {
+	group       int32
+	number      uint32 // that of the first row within the key group
+	extent      uint32 // first block of the extent
+	extentCount uint32 // blocks in the extent
+}
+
+// rowIndex is Rows without its type parameter.
+type rowIndex interface {
+	lookup() *rowState           // row of the current key, nil if there is none
+	insert() *rowState           // makes a row for the current key
+	drop(row uint32)             // frees a row
+	state(row uint32) *rowState  // of a row in use
+	enter(row uint32)            // makes the row's key the current one
+	free(row uint32) bool        // the number is not in use
+	appendKey(dst []byte) []byte // current key: key group, 2 bytes, big endian, and the encoded key
+	enterKey(src []byte) error   // makes what appendKey wrote the current key
+}
+
+// releaser is a column, whatever its type.
+type releaser interface{ release(row uint32) }
+
+// diskScope is what the disk adds to a Scope.
+type diskScope interface {
+	// leave is called before the current key changes: what was changed in place is written.
+	leave()
+}
+
+// NewRows returns the rows of b. A backend has one set of rows.
+func NewRows[K comparable](b *Backend) (*Rows[K], error) {
+	if b.key != nil {
+		return nil, fmt.Errorf("the backend has rows already")
+	}
+	r := &Rows[K]{Scope: Scope{backend: b}}
+	schema, err := codec.SchemaOf[K]()
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	if r.hashOf, err = codec.HashFor[K](); err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	if r.codec, err = codec.For[K](); err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	if r.table, err = New[K, rowState](b.owned, b.maxParallelism); err != nil {
+		return nil, err
+	}
+	r.groups = make([][]uint32, b.owned.To-b.owned.From)
+	r.index = r
+	if b.disk != nil {
+		if r.disk, err = newDiskScope(&r.Scope); err != nil {
+			return nil, err
+		}
+	}
+	b.key = schema
+	return r, nil
+}
+
+// SetKey makes *k the current key. hash is that of codec.HashFor[K].
+func (r *Rows[K]) SetKey(k *K, hash uint64) {
+	if r.disk != nil {
+		r.disk.leave()
+	}
+	r.key, r.hash = *k, hash
+	r.cur, r.where = nil, unresolved
+	r.nowRead = false
+}
+
+// Key returns the current key, which must not be changed. Without one it is the last.
+func (r *Rows[K]) Key() *K { return &r.key }
+
+// Len returns the number of keys with a state or a timer.
+func (r *Rows[K]) Len() int { return r.table.Len() }
+
+// NoKey ends the context of the current key: access to a state panics until the next SetKey.
+func (sc *Scope) NoKey() {
+	if sc.disk != nil {
+		sc.disk.leave()
+	}
+	sc.cur, sc.where = nil, noKey
+	sc.nowRead = false
+}
+
+// HasKey tells whether there is a current key.
+func (sc *Scope) HasKey() bool { return sc.where != noKey }
+
+// Backend returns the backend of the rows.
+func (sc *Scope) Backend() *Backend { return sc.backend }
+
+// SetClock sets the processing time, in milliseconds since 1970, that states with a time to live go by.
+func (sc *Scope) SetClock(now func() int64) { sc.clock = now }
+
+// Now is the processing time of the current record in milliseconds: it is read once per record and never runs
+// backwards. Without a clock it is 0.
+func (sc *Scope) Now() int64 {
+	if !sc.nowRead && sc.clock != nil {
+		sc.now = max(sc.now, sc.clock())
+		sc.nowRead = true
+	}
+	return sc.now
+}
+
+// find returns the row of the current key, nil if there is none. state is who asks.
+func (sc *Scope) find(state string) *rowState {
+	if sc.where == resolved {
+		return sc.cur
+	}
+	return sc.resolve(state)
+}
+
+func (sc *Scope) resolve(state string) *rowState {
+	if sc.where == noKey {
+		panic(fmt.Errorf("%s: there is no current key: use it while a record of a keyed stream is processed or a timer fires, not in Open, Finish or another goroutine", state))
+	}
+	sc.cur = sc.index.lookup()
+	sc.where = resolved
+	return sc.cur
+}
+
+// take returns the row of the current key and makes it if there is none.
+func (sc *Scope) take(state string) *rowState {
+	if cur := sc.find(state); cur != nil {
+		return cur
+	}
+	sc.cur = sc.index.insert()
+	return sc.cur
+}
+
+// settle frees a row that has become empty.
+func (sc *Scope) settle(r *rowState) {
+	if r.present == 0 && r.timers == 0 {
+		if sc.cur == r {
+			sc.cur = nil
+		}
+		sc.index.drop(r.row)
+	}
+}
+
+func (r *Rows[K]) lookup() *rowState { return r.table.Get(&r.key, r.hash) }
+
+func (r *Rows[K]) insert() *rowState {
+	state, _ := r.table.Ref(&r.key, r.hash)
+	g := core.KeyGroup(r.hash, r.table.maxParallelism) - r.table.owned.From
+	_, number, _ := r.table.groups[g].find(&r.key, uint32(r.hash))
+	for int(number/blockLen) >= len(r.groups[g]) {
+		r.addExtent(g)
+	}
+	*state = rowState{row: r.groups[g][number/blockLen]*blockLen + number%blockLen}
+	return state
+}
+
+// addExtent adds blocks to a key group: as many rows as the next chunk of its table has entries.
+func (r *Rows[K]) addExtent(g int) {
+	have := uint32(len(r.groups[g])) * blockLen
+	n := uint32(chunkLen / blockLen)
+	if have < chunkLen {
+		n = max(have, blockLen) / blockLen
+	}
+	first := uint32(len(r.blocks))
+	for i := range n {
+		r.blocks = append(r.blocks, block{int32(g), have + i*blockLen, first, n})
+		r.groups[g] = append(r.groups[g], first+i)
+	}
+}
+
+// entry returns the entry of a row in use.
+func (r *Rows[K]) entry(row uint32) *entry[K, rowState] {
+	b := &r.blocks[row/blockLen]
+	return r.table.groups[b.group].entry(b.number + row%blockLen)
+}
+
+func (r *Rows[K]) state(row uint32) *rowState { return &r.entry(row).value }
+
+func (r *Rows[K]) drop(row uint32) {
+	k := r.entry(row).key
+	r.table.Delete(&k, r.hashOf(&k))
+}
+
+func (r *Rows[K]) free(row uint32) bool {
+	b := &r.blocks[row/blockLen]
+	g, number := &r.table.groups[b.group], b.number+row%blockLen
+	return number >= g.used || int(number/64) < len(g.gone) && g.gone[number/64]>>(number%64)&1 != 0
+}
+
+func (r *Rows[K]) enter(row uint32) {
+	e := r.entry(row)
+	r.key, r.hash = e.key, r.hashOf(&e.key)
+	r.cur, r.where = &e.value, resolved
+	r.nowRead = false
+}
+
+func (r *Rows[K]) appendKey(dst []byte) []byte {
+	g := core.KeyGroup(r.hash, r.backend.maxParallelism)
+	return r.codec.Append(append(dst, byte(g>>8), byte(g)), &r.key)
+}
+
+func (r *Rows[K]) enterKey(src []byte) error {
+	if len(src) < 2 {
+		return fmt.Errorf("a stored key has %d bytes, which is less than its key group takes", len(src))
+	}
+	var k K
+	if n, err := r.codec.Decode(src[2:], &k); err != nil {
+		return fmt.Errorf("stored key: %w", err)
+	} else if n != len(src)-2 {
+		return fmt.Errorf("stored key: %d bytes are left", len(src)-2-n)
+	}
+	if detach := r.table.detachKey; detach != nil {
+		detach(&k)
+	}
+	r.SetKey(&k, r.hashOf(&k))
+	return nil
+}
