@@ -74,6 +74,14 @@ func (c *RuntimeContext) Gauge(name string, value func() float64) {
 	c.op.Task.Metrics(c.op.Operator).Gauge(name, value)
 }
 
+// Fail ends the attempt with an error of the operator and does not return. It is for authors of operators; functions
+// return their errors.
+func (c *RuntimeContext) Fail(err error) { c.fail(err) }
+
+// Enter marks the operator as the one whose code runs, so that a panic names it. Authors of operators call it before
+// they call a function of the program.
+func (c *RuntimeContext) Enter() { *c.op.Active = c.op.Index }
+
 // fail ends the attempt with an error of the operator's user code and does not return.
 func (c *RuntimeContext) fail(err error) {
 	c.op.Task.Fail(core.E("", core.UserCode, "", &operator.Failure{Operator: c.op.Name, Err: err}))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/keyed"
 )
 
 // NoTimestamp is the event time of a record that has none.
@@ -101,6 +102,20 @@ type Context struct {
 	// nobody asks.
 	Index  int32
 	Active *int32
+
+	// Disk keeps the keyed state of the subtask if the job's backend is on disk; nil: it is kept on the heap.
+	Disk  keyed.KeyValue
+	state *keyed.Backend
+}
+
+// KeyedState returns the keyed state of the operator, the same at every call.
+func (c *Context) KeyedState() *keyed.Backend {
+	if c.state == nil {
+		owned := core.KeyGroupsOf(c.Subtask, c.MaxParallelism, c.Parallelism)
+		// The place in the chain tells the operators of one subtask's store apart.
+		c.state = keyed.NewBackend(owned, c.MaxParallelism, c.Disk, []byte{byte(c.Index >> 8), byte(c.Index)})
+	}
+	return c.state
 }
 
 // Task is the running task, as operators see it. Unless said otherwise methods may be called on the task's goroutine
