@@ -135,6 +135,10 @@ type Task interface {
 	SendEvent(op core.OperatorID, payload []byte)
 	// OnIdle registers fn to be called whenever the task has nothing to do, before its outputs are flushed.
 	OnIdle(fn func())
+	// Yield waits until an action or a timer is due and runs what is due; no record is read meanwhile. It is for an
+	// operator that cannot take the record it was given before an action of its own has run, and only at the head of
+	// its chain (graph.ChainHead): what runs may emit, and must not meet an operator in the middle of a record.
+	Yield()
 	// Metrics registers counters, gauges and the like of the operator op.
 	Metrics(op core.OperatorID) MetricGroup
 	// Accumulate registers an accumulator of this subtask; its value is read on the task's goroutine. A second

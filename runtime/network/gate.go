@@ -202,9 +202,14 @@ func (g *Gate) Actions() []func() {
 }
 
 // Wait returns when something is in the gate, or at the instant until, unless that is zero; rarely for nothing.
-func (g *Gate) Wait(until time.Time) {
+func (g *Gate) Wait(until time.Time) { g.wait(until, true) }
+
+// WaitAction is Wait for actions only; every message ends it too, but those that are there already do not.
+func (g *Gate) WaitAction(until time.Time) { g.wait(until, false) }
+
+func (g *Gate) wait(until time.Time, messages bool) {
 	g.mu.Lock()
-	if len(g.in) > 0 || len(g.actions) > 0 {
+	if messages && len(g.in) > 0 || len(g.actions) > 0 {
 		g.mu.Unlock()
 		return
 	}

@@ -40,6 +40,9 @@ func (h handle) SendEvent(op core.OperatorID, payload []byte) {
 // OnIdle implements operator.Task.
 func (h handle) OnIdle(fn func()) { h.t.idlers = append(h.t.idlers, fn) }
 
+// Yield implements operator.Task.
+func (h handle) Yield() { h.t.yield() }
+
 // Metrics implements operator.Task.
 func (h handle) Metrics(op core.OperatorID) operator.MetricGroup { return metricGroup{h.t, op} }
 

@@ -132,6 +132,27 @@ func (t *Task) pending() bool {
 
 // idle waits for something to do: a message, an action, a timer, or the instant at, unless that is zero.
 func (t *Task) idle(at time.Time) {
+	if end, ok := t.prepare(at); ok {
+		t.meter.resting(true)
+		t.gate.Wait(end) // also until stop, which runs an action
+		t.meter.resting(false)
+	}
+}
+
+// yield waits for an action or a timer and runs what is due, while an operator is in the middle of a record. The wait
+// counts as busy: the operator is what holds the job back.
+func (t *Task) yield() {
+	if !t.gate.Urgent() && !t.ending.Load() {
+		if end, ok := t.prepare(time.Time{}); ok {
+			t.gate.WaitAction(end)
+		}
+	}
+	t.act(t.gate.Actions())
+}
+
+// prepare does what is due before a wait: timers, idle functions, the flush. It returns the end of the wait, zero if it
+// has none; ok false: there shall be no wait.
+func (t *Task) prepare(at time.Time) (end time.Time, ok bool) {
 	now := t.elapsed()
 	if len(t.timers) > 0 {
 		t.fire(now)
@@ -159,13 +180,10 @@ func (t *Task) idle(at time.Time) {
 		until = min(until, t.timers[0].at)
 	}
 	if until <= t.elapsed() {
-		return
+		return time.Time{}, false
 	}
-	var end time.Time
 	if until != never {
 		end = t.start.Add(until)
 	}
-	t.meter.resting(true)
-	t.gate.Wait(end) // also until stop, which runs an action
-	t.meter.resting(false)
+	return end, true
 }

@@ -75,7 +75,39 @@ type runner struct {
 	coordinators map[core.OperatorID]*coordinator
 
 	mu      sync.Mutex
-	actions []func()
+	actions []action
+}
+
+// action is what one chain gave to Run.
+type action struct {
+	chain *chainTask
+	run   func()
+}
+
+// chainTask is the task as the operators of one chain see it: Yield runs the actions of that chain only, because
+// others may be in the middle of a record.
+type chainTask struct{ *runner }
+
+func (t *chainTask) Run(fn func()) { t.queue(action{t, fn}) }
+
+func (t *chainTask) At(at time.Time, fn func()) func() {
+	timer := time.AfterFunc(time.Until(at), func() { t.Run(fn) })
+	return func() { timer.Stop() }
+}
+
+func (t *chainTask) Yield() {
+	for {
+		if mine := t.take(func(a action) bool { return a.chain == t }); len(mine) > 0 {
+			for _, a := range mine {
+				a.run()
+			}
+			return
+		}
+		t.wait(time.Time{})
+		if t.ctx.Err() != nil {
+			t.Fail(context.Cause(t.ctx))
+		}
+	}
 }
 
 // failure is the panic by which Fail unwinds.
@@ -121,6 +153,7 @@ func (r *runner) run() (err error) {
 func (r *runner) task(c *graph.Chain, subtask int) error {
 	v := c.Vertex
 	instances := map[*graph.StreamNode]operator.Instance{}
+	task := &chainTask{r}
 	for k, n := range slices.Backward(c.Nodes) {
 		outs := make([]any, len(n.Outputs))
 		for i, t := range n.Outputs {
@@ -134,7 +167,7 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 			JobName: r.compiled.Job.Name, TaskName: v.Name, Operator: v.Operators[k].ID, Name: n.Name, UID: n.UID,
 			Subtask: subtask, Parallelism: v.Parallelism, MaxParallelism: v.MaxParallelism,
 			Params: r.compiled.Job.Config.Params, Log: slog.New(slog.DiscardHandler),
-			Task: r, Index: int32(n.Index), Active: &r.active,
+			Task: task, Index: int32(n.Index), Active: &r.active,
 		}
 		in, err := n.New(ctx, outs)
 		if err != nil {
@@ -146,7 +179,7 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 		}
 		if in.Source != nil {
 			r.sources = append(r.sources, liveSource{in.Source, outs})
-			ctx.Task = &sourceTask{runner: r, source: in.Source}
+			ctx.Task = &sourceTask{chainTask: task, source: in.Source}
 		}
 	}
 	return r.openGates(v, subtask, instances[c.Nodes[0]])
@@ -338,22 +371,32 @@ func (r *runner) pending() bool {
 
 // act runs what was given to Run.
 func (r *runner) act() {
-	r.mu.Lock()
-	actions := r.actions
-	r.actions = nil
-	r.mu.Unlock()
-	for _, f := range actions {
-		f()
+	for _, a := range r.take(func(action) bool { return true }) {
+		a.run()
 	}
+}
+
+// take removes actions from the queue, in their order.
+func (r *runner) take(which func(action) bool) (taken []action) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.actions = slices.DeleteFunc(r.actions, func(a action) bool {
+		if which(a) {
+			taken = append(taken, a)
+			return true
+		}
+		return false
+	})
+	return taken
 }
 
 // The methods of operator.Task.
 
 func (r *runner) Context() context.Context { return r.ctx }
 
-func (r *runner) Run(fn func()) {
+func (r *runner) queue(a action) {
 	r.mu.Lock()
-	r.actions = append(r.actions, fn)
+	r.actions = append(r.actions, a)
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
@@ -362,11 +405,6 @@ func (r *runner) Run(fn func()) {
 }
 
 func (r *runner) Now() time.Time { return time.Now() }
-
-func (r *runner) At(t time.Time, fn func()) func() {
-	timer := time.AfterFunc(time.Until(t), func() { r.Run(fn) })
-	return func() { timer.Stop() }
-}
 
 func (r *runner) Fail(err error) { panic(failure{err}) }
 
@@ -392,7 +430,7 @@ func (r *runner) SendEvent(core.OperatorID, []byte) {}
 
 // sourceTask is the task as a source sees it: its events reach a coordinator.
 type sourceTask struct {
-	*runner
+	*chainTask
 	source operator.Source
 }
 

@@ -117,6 +117,9 @@ func (k *Task) SendEvent(_ core.OperatorID, payload []byte) { k.coord.event(k, p
 // OnIdle implements operator.Task.
 func (k *Task) OnIdle(fn func()) { k.onIdle = append(k.onIdle, fn) }
 
+// Yield is not for connectors.
+func (k *Task) Yield() { panic("connectors have nothing to yield for") }
+
 // Metrics implements operator.Task.
 func (k *Task) Metrics(core.OperatorID) operator.MetricGroup { return metrics{k} }
 
