@@ -1,9 +1,6 @@
 package keyed
 
-import (
-	"fmt"
-	"math/bits"
-)
+import "fmt"
 
 // maxStates is the number of states of one Scope: a bit of rowState.present each.
 const maxStates = 64
@@ -79,23 +76,27 @@ func (c *column[E]) remove(r *rowState) {
 	c.scope.settle(r)
 }
 
-// sweep looks at the next n rows after *cursor and removes the elements that drop wants removed.
-func (c *column[E]) sweep(cursor *uint32, n int, drop func(*E) bool) {
+// sweep looks at the next n rows after *cursor and removes the elements that drop wants removed. done tells that it
+// came to the last row.
+func (c *column[E]) sweep(cursor *uint32, n int, drop func(*E) bool) (done bool) {
 	rows := uint32(len(c.pages)) * blockLen
-	for range min(n, int(rows)) {
-		if *cursor >= rows {
-			*cursor = 0
-		}
+	for ; n > 0 && *cursor < rows; n-- {
 		row := *cursor
 		*cursor++
-		if c.pages[row/blockLen] == nil || c.scope.index.free(row) {
+		if c.pages[row/blockLen] == nil {
+			*cursor += blockLen - 1 - row%blockLen
+			continue
+		}
+		if c.scope.index.free(row) {
 			continue
 		}
 		if r := c.scope.index.state(row); r.present&c.bit != 0 && drop(c.at(row)) {
 			c.remove(r)
 		}
 	}
+	if *cursor < rows {
+		return false
+	}
+	*cursor = 0
+	return true
 }
-
-// index is the number of the column.
-func (c *column[E]) index() int { return bits.TrailingZeros64(c.bit) }

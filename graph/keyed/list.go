@@ -20,7 +20,7 @@ type listState[V any] interface {
 	Len() int
 	Clear()
 	Filter(drop func(v *V) bool)
-	Sweep(n int, drop func(v *V) bool)
+	Sweep(n int, drop func(v *V) bool) (done bool)
 }
 
 // NewList registers a state of a list of V per key.
@@ -112,13 +112,12 @@ func (l *List[V]) filter(list *[]V, drop func(v *V) bool) (empty bool) {
 }
 
 // Sweep visits the lists of about n rows, going on where the last call ended, and removes the elements for which
-// drop returns true. It needs no current key and does not change it.
-func (l *List[V]) Sweep(n int, drop func(v *V) bool) {
+// drop returns true. done tells that it came to the end. It needs no current key and does not change it.
+func (l *List[V]) Sweep(n int, drop func(v *V) bool) (done bool) {
 	if l.disk != nil {
-		l.disk.Sweep(n, drop)
-		return
+		return l.disk.Sweep(n, drop)
 	}
-	l.sweep(&l.cursor, n, func(list *[]V) bool { return l.filter(list, drop) })
+	return l.sweep(&l.cursor, n, func(list *[]V) bool { return l.filter(list, drop) })
 }
 
 func (l *List[V]) release(row uint32) { *l.at(row) = nil }

@@ -20,7 +20,7 @@ type mapState[MK comparable, V any] interface {
 	All() iter.Seq2[*MK, *V]
 	Len() int
 	Clear()
-	Sweep(n int, drop func(k *MK, v *V) bool)
+	Sweep(n int, drop func(k *MK, v *V) bool) (done bool)
 }
 
 // NewMap registers a state of a map from MK to V per key.
@@ -151,13 +151,12 @@ func (m *Map[MK, V]) Clear() {
 }
 
 // Sweep visits about n entries of all keys, going on where the last call ended and beginning anew at the end, and
-// removes those for which drop returns true. It needs no current key and does not change it.
-func (m *Map[MK, V]) Sweep(n int, drop func(k *MK, v *V) bool) {
+// removes those for which drop returns true. done tells that it came to the end. It needs no current key and does not change it.
+func (m *Map[MK, V]) Sweep(n int, drop func(k *MK, v *V) bool) (done bool) {
 	if m.disk != nil {
-		m.disk.Sweep(n, drop)
-		return
+		return m.disk.Sweep(n, drop)
 	}
-	m.sweep(&m.cursor, n, func(e *map[MK]*V) bool {
+	return m.sweep(&m.cursor, n, func(e *map[MK]*V) bool {
 		for k, v := range *e {
 			if drop(&k, v) {
 				delete(*e, k)

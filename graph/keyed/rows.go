@@ -40,6 +40,7 @@ type Scope struct {
 	now     int64
 	nowRead bool      // now is that of the current record
 	disk    diskScope // nil: heap
+	bound   []any     // what Attach was given
 }
 
 // position says what is known of the current key.
@@ -143,6 +144,20 @@ func (sc *Scope) HasKey() bool { return sc.where != noKey }
 
 // Backend returns the backend of the rows.
 func (sc *Scope) Backend() *Backend { return sc.backend }
+
+// Attach keeps what a library of handles bound to the scope and returns its place.
+func (sc *Scope) Attach(bound any) int {
+	sc.bound = append(sc.bound, bound)
+	return len(sc.bound) - 1
+}
+
+// Attached returns what was attached at a place, nil if there is no such place.
+func (sc *Scope) Attached(i int) any {
+	if sc == nil || uint(i) >= uint(len(sc.bound)) {
+		return nil
+	}
+	return sc.bound[i]
+}
 
 // SetClock sets the processing time, in milliseconds since 1970, that states with a time to live go by.
 func (sc *Scope) SetClock(now func() int64) { sc.clock = now }

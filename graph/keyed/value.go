@@ -14,7 +14,7 @@ type valueState[V any] interface {
 	Ref() (v *V, isNew bool)
 	Set(v *V)
 	Clear()
-	Sweep(n int, drop func(v *V) bool)
+	Sweep(n int, drop func(v *V) bool) (done bool)
 }
 
 // NewValue registers a state of one V per key.
@@ -77,14 +77,13 @@ func (v *Value[V]) Clear() {
 	v.clear()
 }
 
-// Sweep visits about n rows, going on where the last call ended and beginning anew at the end, and removes the
-// values for which drop returns true. It needs no current key and does not change it.
-func (v *Value[V]) Sweep(n int, drop func(v *V) bool) {
+// Sweep visits about n rows, going on where the last call ended and beginning anew after the end, and removes the
+// values for which drop returns true. done tells that it came to the end. It needs no current key and does not change it.
+func (v *Value[V]) Sweep(n int, drop func(v *V) bool) (done bool) {
 	if v.disk != nil {
-		v.disk.Sweep(n, drop)
-		return
+		return v.disk.Sweep(n, drop)
 	}
-	v.sweep(&v.cursor, n, drop)
+	return v.sweep(&v.cursor, n, drop)
 }
 
 func (v *Value[V]) release(row uint32) {
