@@ -104,5 +104,5 @@ func depthOf(b []byte) int {
 
 // unavailable is the answer of paths whose feature this version does not have.
 func unavailable(feature string) error {
-	return core.E("answer request", core.Invalid, "", fmt.Errorf("%s are not available in this version", feature))
+	return core.E("", core.Invalid, "", fmt.Errorf("%s are not available in this version", feature))
 }

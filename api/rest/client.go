@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -100,6 +101,10 @@ func parseAddress(address string) (*url.URL, error) {
 	case u.Port() == "":
 		if u.Scheme == "http" && u.Path == "" {
 			u.Host = net.JoinHostPort(u.Hostname(), "8081")
+		}
+	default:
+		if port, err := strconv.Atoi(u.Port()); err != nil || port < 1 || port > 65535 {
+			return nil, fmt.Errorf("expected a port from 1 to 65535, got %s", u.Port())
 		}
 	}
 	u.Path = strings.TrimRight(u.Path, "/")

@@ -188,6 +188,11 @@ func TestAddress(t *testing.T) {
 			t.Errorf("%s: %s, want %s", address, c.Address(), want)
 		}
 	}
+	for address, want := range map[string]string{"host:99999": "a port from 1 to 65535, got 99999", "host:0": "got 0", "ftp://host": "http or https", "": "no host"} {
+		if _, err := New(address, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", address, err, want)
+		}
+	}
 }
 
 func TestFromConfig(t *testing.T) {
