@@ -1,9 +1,6 @@
 package main
 
 import (
-	"strconv"
-	"unsafe"
-
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/examples/internal/result"
 )
@@ -56,10 +53,10 @@ var (
 const (
 	baseTime = 1_700_000_000_000
 	firstID  = 1000
-	urlStart = "https://www.nexmark.example/item/"
-
-	x100 = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	d100 = "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+	x32      = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	x100     = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	d100     = "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+	x200     = x100 + x100
 )
 
 // field is the pseudo-random number of field f of event n.
@@ -68,7 +65,9 @@ func field(n, f uint64) uint64 { return result.Mix(n*16 + f) }
 // events is the source of the first n events: subtask i of p makes those whose number leaves rest i, in order.
 func events(n uint64) stream.Source[Event] {
 	return stream.Source[Event]{Name: "events", Bounded: true, Open: func(ctx *stream.RuntimeContext) (stream.Reader[Event], error) {
-		return &generator{ctx: ctx, next: uint64(ctx.SubtaskIndex()), step: uint64(ctx.Parallelism()), end: n}, nil
+		g := newGenerator(uint64(ctx.SubtaskIndex()), uint64(ctx.Parallelism()), n)
+		g.ctx = ctx
+		return g, nil
 	}}
 }
 
@@ -76,7 +75,49 @@ type generator struct {
 	ctx             *stream.RuntimeContext
 	next, step, end uint64
 	started         bool
-	text            text
+
+	epoch    epoch
+	text     text
+	url      numbered
+	name     numbered
+	email    numbered
+	item     numbered
+	persons  []Person  // room for those to come: an allocation for many
+	auctions []Auction // likewise
+}
+
+const slab = 32 // persons or auctions that are allocated at once
+
+func newGenerator(first, step, end uint64) *generator {
+	g := &generator{next: first, step: step, end: end,
+		url: numbered{before: "https://www.nexmark.example/item/"}, item: numbered{before: "item"},
+		name: numbered{before: "p"}, email: numbered{before: "p", after: "@x.example"}}
+	g.epoch = epochOf(first / perEpoch)
+	return g
+}
+
+// perEpoch is the number of events of an epoch: one person, three auctions, then bids.
+const perEpoch = 50
+
+// epoch is what the events of an epoch have in common.
+type epoch struct {
+	number  uint64
+	time    uint64
+	person  uint64 // id of the last person
+	auction uint64 // id of the last auction that bids of the epoch may be for
+	bidder  uint64 // id of the one who makes three of four bids
+	hot     uint64 // id of the auction that every other bid is for
+}
+
+func epochOf(number uint64) epoch {
+	return epoch{
+		number:  number,
+		time:    baseTime + number/2,
+		person:  firstID + number,
+		auction: firstID + number*3 + 2,
+		bidder:  firstID + number/100*100 + 1,
+		hot:     firstID + (number*3+2)/100*100,
+	}
 }
 
 func (g *generator) Next(v *Event) (int64, stream.Status, error) {
@@ -87,71 +128,98 @@ func (g *generator) Next(v *Event) (int64, stream.Status, error) {
 	if g.next >= g.end {
 		return 0, stream.End, nil
 	}
-	ts := g.make(g.next, v)
+	g.make(g.next, v)
 	g.next += g.step
-	return int64(ts), stream.Record, nil
+	return int64(g.epoch.time), stream.Record, nil
 }
 
 func (g *generator) Close() error { return nil }
 
-// make writes event n over v and returns its time.
-func (g *generator) make(n uint64, v *Event) (ts uint64) {
-	epoch, r := n/50, n%50
-	ts = baseTime + n/100
-	switch {
-	case r == 0:
-		*v = Event{Person: g.person(n, epoch, ts)}
-	case r < 4:
-		*v = Event{Auction: g.auction(n, epoch, r-1, ts)}
-	default:
-		v.Person, v.Auction = nil, nil
-		g.bid(n, epoch, ts, &v.Bid)
+// make writes event n over v.
+func (g *generator) make(n uint64, v *Event) {
+	number, place := n/perEpoch, n%perEpoch
+	if number != g.epoch.number {
+		g.epoch = epochOf(number)
 	}
-	return ts
+	switch {
+	case place > 3:
+		v.Person, v.Auction = nil, nil
+		g.bid(n, &v.Bid)
+	case place == 0:
+		*v = Event{Person: g.person(n)}
+	default:
+		*v = Event{Auction: g.auction(n, place-1)}
+	}
 }
 
-func (g *generator) person(n, epoch, ts uint64) *Person {
-	p := &Person{ID: firstID + epoch, City: cities[field(n, 2)%10], State: states[field(n, 3)%6], Time: ts, Extra: x100}
-	p.Name = g.text.number("p", p.ID, "")
-	p.Email = g.text.number("p", p.ID, "@x.example")
-	// A leading 1 keeps the zeros that pad the number.
-	p.CreditCard = g.text.number("", 1e16+field(n, 1)%1e16, "")[1:]
+func (g *generator) person(n uint64) *Person {
+	if len(g.persons) == 0 {
+		g.persons = make([]Person, slab)
+	}
+	p := &g.persons[0]
+	g.persons = g.persons[1:]
+	id := g.epoch.person
+	*p = Person{
+		ID:         id,
+		Name:       g.text.of(&g.name, id),
+		Email:      g.text.of(&g.email, id),
+		CreditCard: g.text.padded(field(n, 1) % 1e16),
+		City:       cities[field(n, 2)%10],
+		State:      states[field(n, 3)%6],
+		Time:       g.epoch.time,
+		Extra:      x100,
+	}
 	return p
 }
 
-func (g *generator) auction(n, epoch, r, ts uint64) *Auction {
-	a := &Auction{ID: firstID + epoch*3 + r, Description: d100, InitialBid: 1 + field(n, 1)%1000, Time: ts,
-		Expires: ts + 1 + field(n, 3)%20000, Category: 10 + field(n, 4)%5, Extra: x100 + x100}
-	a.Item = g.text.number("item", a.ID, "")
-	a.Reserve = a.InitialBid + field(n, 2)%1000
-	if field(n, 5)%4 != 0 {
-		a.Seller = firstID + epoch/100*100
-	} else {
-		a.Seller = firstID + epoch - recent(field(n, 6), epoch+1)
+func (g *generator) auction(n, place uint64) *Auction {
+	if len(g.auctions) == 0 {
+		g.auctions = make([]Auction, slab)
+	}
+	a := &g.auctions[0]
+	g.auctions = g.auctions[1:]
+	id := firstID + g.epoch.number*3 + place
+	initial := 1 + field(n, 1)%1000
+	seller := g.epoch.bidder - 1
+	if field(n, 5)%4 == 0 {
+		seller = g.epoch.person - recent(field(n, 6), g.epoch.number+1)
+	}
+	*a = Auction{
+		ID:          id,
+		Item:        g.text.of(&g.item, id),
+		Description: d100,
+		InitialBid:  initial,
+		Reserve:     initial + field(n, 2)%1000,
+		Time:        g.epoch.time,
+		Expires:     g.epoch.time + 1 + field(n, 3)%20000,
+		Category:    10 + field(n, 4)%5,
+		Seller:      seller,
+		Extra:       x200,
 	}
 	return a
 }
 
-func (g *generator) bid(n, epoch, ts uint64, b *Bid) {
-	last := epoch*3 + 2 // of the auctions so far
-	if field(n, 1)%2 != 0 {
-		b.Auction = firstID + last/100*100
-	} else if last >= 99 {
-		b.Auction = firstID + last - field(n, 2)%100
+func (g *generator) bid(n uint64, b *Bid) {
+	e := &g.epoch
+	back := field(n, 2)
+	if auctions := e.auction - firstID + 1; auctions >= 100 {
+		back %= 100
 	} else {
-		b.Auction = firstID + last - field(n, 2)%(last+1)
+		back %= auctions
 	}
-	if field(n, 3)%4 != 0 {
-		b.Bidder = firstID + epoch/100*100 + 1
-	} else {
-		b.Bidder = firstID + epoch - recent(field(n, 4), epoch+1)
-	}
+	// A branch on every other bid would be mispredicted as often; that costs more than the number it saves.
+	h := field(n, 3)
+	b.Auction = choose(field(n, 1), e.hot, e.auction-back)
+	b.Bidder = choose(h|h>>1, e.bidder, e.person-recent(field(n, 4), e.number+1))
 	b.Price = 100 + field(n, 5)%10_000_000
 	b.Channel = channels[field(n, 6)%4]
-	b.URL = g.text.number(urlStart, b.Auction, "")
-	b.Time = ts
-	b.Extra = x100[:32]
+	b.URL = g.text.of(&g.url, b.Auction)
+	b.Time = e.time
+	b.Extra = x32
 }
+
+// choose returns a if bit 0 is set, else b.
+func choose(bit, a, b uint64) uint64 { return b ^ (a^b)&-(bit&1) }
 
 // recent is h modulo the number of persons, at most the last 1000. A constant divisor is several times as fast.
 func recent(h, persons uint64) uint64 {
@@ -159,23 +227,4 @@ func recent(h, persons uint64) uint64 {
 		return h % 1000
 	}
 	return h % persons
-}
-
-// text makes strings, each new, in chunks: an allocation per chunk, not per string.
-type text struct{ chunk []byte }
-
-const chunkSize = 32 << 10
-
-// number returns before, n in decimal and after as one string.
-func (t *text) number(before string, n uint64, after string) string {
-	const digits = 20
-	if cap(t.chunk)-len(t.chunk) < len(before)+digits+len(after) {
-		t.chunk = make([]byte, 0, chunkSize)
-	}
-	from := len(t.chunk)
-	t.chunk = append(t.chunk, before...)
-	t.chunk = strconv.AppendUint(t.chunk, n, 10)
-	t.chunk = append(t.chunk, after...)
-	s := t.chunk[from:]
-	return unsafe.String(&s[0], len(s)) // never written again
 }

@@ -42,16 +42,6 @@ func TestQueriesGiveTheRightResult(t *testing.T) {
 	}
 }
 
-func BenchmarkGenerator(b *testing.B) {
-	g := &generator{step: 1}
-	var e Event
-	n := uint64(0)
-	for b.Loop() {
-		g.make(n, &e)
-		n++
-	}
-}
-
 func BenchmarkQuery(b *testing.B) {
 	for _, name := range queryNames() {
 		b.Run(name, func(b *testing.B) {
@@ -62,14 +52,5 @@ func BenchmarkQuery(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
-	}
-}
-
-func TestNumbersAsText(t *testing.T) {
-	var text text
-	for _, n := range []uint64{0, 9, 10, 99, 1000, 1e16, 1<<64 - 1} {
-		if got, want := text.number("item", n, "@x"), fmt.Sprintf("item%d@x", n); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
 	}
 }
