@@ -6,9 +6,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"strings"
 
 	"github.com/flink-go/flink-go/api/job"
@@ -21,11 +23,30 @@ func main() {
 	n := flag.Int64("events", 10_000_000, "number of events")
 	p := flag.Int("p", 0, "parallelism; 0 is the configured one")
 	asJSON := flag.Bool("json", false, "print the result as one line of JSON")
+	profile := flag.String("cpuprofile", "", "file for a CPU profile of this process, which holds the work of an embedded run")
 	flag.Parse()
-	if err := run(*query, *n, *p, *asJSON); err != nil {
+	err := profiled(*profile, func() error { return run(*query, *n, *p, *asJSON) })
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(job.ExitCode(err))
 	}
+}
+
+// profiled writes a CPU profile of f to a file, if it is named.
+func profiled(file string, f func() error) error {
+	if file == "" {
+		return f()
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("create profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
 }
 
 func run(query string, n int64, p int, asJSON bool) error {
