@@ -35,6 +35,9 @@ func Mix(x uint64) uint64 {
 // Row2 is the hash of a result row of two numbers.
 func Row2(a, b uint64) uint64 { return Mix(a) ^ Mix(b*3) }
 
+// Row3 is the hash of a result row of three numbers.
+func Row3(a, b, c uint64) uint64 { return Mix(a) ^ Mix(b*3) ^ Mix(c*5) }
+
 // Row4 is the hash of a result row of four numbers.
 func Row4(a, b, c, d uint64) uint64 { return Mix(a) ^ Mix(b*3) ^ Mix(c*5) ^ Mix(d*7) }
 
