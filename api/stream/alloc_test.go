@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/api/stream/state"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/codec"
 	"github.com/flink-go/flink-go/graph/operator"
@@ -120,6 +121,9 @@ func TestOperatorsDoNotAllocatePerRecord(t *testing.T) {
 	})
 	perRecord(t, "KeyBy+Process", func(s *stream.Stream[big]) *stream.Stream[big] {
 		return stream.Process(stream.KeyBy(s, key), &rename{stream.NewOutputTag[uint64]("keys")})
+	})
+	perRecord(t, "KeyBy+Process with state", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.Process(stream.KeyBy(s, key), &tally{state.NewValue[int64]("n")})
 	})
 	perRecord(t, "CoFlatMap", func(s *stream.Stream[big]) *stream.Stream[big] {
 		return stream.CoFlatMap(stream.Connect(s, s),

@@ -1,10 +1,5 @@
 package stream
 
-import (
-	"github.com/flink-go/flink-go/graph"
-	"github.com/flink-go/flink-go/graph/operator"
-)
-
 // Connected is two streams of different types that one operator reads.
 type Connected[K comparable, A, B any] struct {
 	first  *Keyed[K, A]
@@ -22,14 +17,14 @@ type CoProcessor[K comparable, A, B, U any] interface {
 	ProcessSecond(ctx *Context[K, U], v B) error
 }
 
-// CoProcess runs an object on the records of both streams.
+// CoProcess runs an object on the records of both streams. State and timers of a key are shared by them.
 func CoProcess[K comparable, A, B, U any](c *Connected[K, A, B], p CoProcessor[K, A, B, U]) *Stream[U] {
-	return connect(c, "CoProcess", isNil(p), func() CoProcessor[K, A, B, U] { return clone(p) })
+	return connect(c, "CoProcess", p, func() CoProcessor[K, A, B, U] { return clone(p) })
 }
 
 // CoMap turns each record of either stream into one of the common type.
 func CoMap[K comparable, A, B, U any](c *Connected[K, A, B], first func(A) U, second func(B) U) *Stream[U] {
-	return connect(c, "CoMap", first == nil || second == nil, func() CoProcessor[K, A, B, U] {
+	return coFunc(c, "CoMap", first == nil || second == nil, func() coFuncs[K, A, B, U] {
 		return coFuncs[K, A, B, U]{
 			func(ctx *Context[K, U], v A) error { ctx.Emit(first(v)); return nil },
 			func(ctx *Context[K, U], v B) error { ctx.Emit(second(v)); return nil },
@@ -39,7 +34,7 @@ func CoMap[K comparable, A, B, U any](c *Connected[K, A, B], first func(A) U, se
 
 // CoFlatMap turns each record of either stream into any number of the common type. An error fails the attempt.
 func CoFlatMap[K comparable, A, B, U any](c *Connected[K, A, B], first func(v A, emit func(U)) error, second func(v B, emit func(U)) error) *Stream[U] {
-	return connect(c, "CoFlatMap", first == nil || second == nil, func() CoProcessor[K, A, B, U] {
+	return coFunc(c, "CoFlatMap", first == nil || second == nil, func() coFuncs[K, A, B, U] {
 		var emit func(U) // made once per subtask
 		emitOf := func(ctx *Context[K, U]) func(U) {
 			if emit == nil {
@@ -63,128 +58,47 @@ type coFuncs[K comparable, A, B, U any] struct {
 func (f coFuncs[K, A, B, U]) ProcessFirst(ctx *Context[K, U], v A) error  { return f.first(ctx, v) }
 func (f coFuncs[K, A, B, U]) ProcessSecond(ctx *Context[K, U], v B) error { return f.second(ctx, v) }
 
-// connect adds an operator of two inputs.
-func connect[K comparable, A, B, U any](c *Connected[K, A, B], verb string, nilFunc bool, make func() CoProcessor[K, A, B, U]) *Stream[U] {
-	n := c.first.stream.env.add(graph.Transform, verb, verb)
-	if nilFunc {
-		n.fault("%s: the function is nil", verb)
+// coFunc connects functions.
+func coFunc[K comparable, A, B, U any](c *Connected[K, A, B], verb string, nilFunc bool, make func() coFuncs[K, A, B, U]) *Stream[U] {
+	var p CoProcessor[K, A, B, U] // stays nil for a nil function, which is a fault
+	if !nilFunc {
+		p = make()
 	}
-	linkKeyed(n, 0, c.first)
-	linkKeyed(n, 1, c.second)
-	n.sides = new([]sideTag)
-	n.New = func(ctx *operator.Context, outs []any) (operator.Instance, error) {
-		o := &coOperator[K, A, B, U]{p: make(), ctx: newContext[K, U](ctx, outs, *n.sides), sent: NoTimestamp}
-		o.finish, _ = o.p.(finisher[K, U])
-		for i := range o.inputs {
-			o.inputs[i].watermark = NoTimestamp
-		}
-		first := &firstInput[K, A, B, U]{coInput[K, A, B, U]{o, 0}, c.first.key}
-		second := &secondInput[K, A, B, U]{coInput[K, A, B, U]{o, 1}, c.second.key}
-		return operator.Instance{Inputs: []any{operator.Node[A](first), operator.Node[B](second)}, Lifecycle: o}, nil
-	}
-	return newStream[U](n)
+	return connect(c, verb, p, func() CoProcessor[K, A, B, U] { return make() })
 }
 
-// coOperator joins the event time of two inputs: the lesser watermark counts, of those that are not idle.
+// connect adds an operator of two inputs that runs what make returns, a CoProcessor of its own per subtask.
+func connect[K comparable, A, B, U any](c *Connected[K, A, B], verb string, p CoProcessor[K, A, B, U], make func() CoProcessor[K, A, B, U]) *Stream[U] {
+	out := Transform2(c, verb, func(s *Setup[K, U], first func(*A) K, second func(*B) K) (Operator2[A, B], error) {
+		o := &coOperator[K, A, B, U]{p: make(), first: first, second: second}
+		o.object = newObject(s, o.p)
+		return o, nil
+	})
+	declare[K, U](out.made(), p, c.first.key != nil)
+	return out
+}
+
 type coOperator[K comparable, A, B, U any] struct {
+	*object[K, U]
 	p      CoProcessor[K, A, B, U]
-	finish finisher[K, U]
-	ctx    *Context[K, U]
-	inputs [2]struct {
-		watermark   int64
-		idle, ended bool
+	first  func(*A) K // nil: no key
+	second func(*B) K
+}
+
+func (n *coOperator[K, A, B, U]) First(v *A, ts int64) {
+	n.begin(ts)
+	if n.first != nil {
+		n.ctx.key = n.first(v)
+		n.enterKey()
 	}
-	sent int64
+	n.done(n.p.ProcessFirst(n.ctx, *v))
 }
 
-func (n *coOperator[K, A, B, U]) Open() error { return open(n.ctx.RuntimeContext, n.p) }
-
-func (n *coOperator[K, A, B, U]) Close() error { return shut(n.ctx.RuntimeContext, n.p) }
-
-func (n *coOperator[K, A, B, U]) watermark(input int, ts int64) {
-	in := &n.inputs[input]
-	in.idle = false
-	in.watermark = max(in.watermark, ts)
-	n.advance()
-}
-
-func (n *coOperator[K, A, B, U]) advance() {
-	least := operator.MaxWatermark
-	for _, in := range n.inputs {
-		if !in.idle {
-			least = min(least, in.watermark)
-		}
+func (n *coOperator[K, A, B, U]) Second(v *B, ts int64) {
+	n.begin(ts)
+	if n.second != nil {
+		n.ctx.key = n.second(v)
+		n.enterKey()
 	}
-	if least > n.sent {
-		n.sent = least
-		n.ctx.sendWatermark(least)
-	}
-}
-
-func (n *coOperator[K, A, B, U]) idle(input int) {
-	n.inputs[input].idle = true
-	if n.inputs[1-input].idle {
-		n.ctx.sendIdle()
-		return
-	}
-	n.advance()
-}
-
-func (n *coOperator[K, A, B, U]) end(input int) {
-	n.inputs[input].ended = true
-	if n.inputs[1-input].ended {
-		finish(n.ctx, n.finish)
-		n.ctx.sendEnd()
-	}
-}
-
-// coInput is one input of a coOperator.
-type coInput[K comparable, A, B, U any] struct {
-	op *coOperator[K, A, B, U]
-	i  int
-}
-
-func (n *coInput[K, A, B, U]) Watermark(ts int64) { n.op.watermark(n.i, ts) }
-
-func (n *coInput[K, A, B, U]) Idle() { n.op.idle(n.i) }
-
-func (n *coInput[K, A, B, U]) End() { n.op.end(n.i) }
-
-// begin prepares the context for a record.
-func (n *coInput[K, A, B, U]) begin(ts int64) *Context[K, U] {
-	n.op.inputs[n.i].idle = false
-	ctx := n.op.ctx
-	ctx.out.enter()
-	ctx.out.ts = ts
-	return ctx
-}
-
-type firstInput[K comparable, A, B, U any] struct {
-	coInput[K, A, B, U]
-	key func(*A) K
-}
-
-func (n *firstInput[K, A, B, U]) Record(v *A, ts int64) {
-	ctx := n.begin(ts)
-	if n.key != nil {
-		ctx.key = n.key(v)
-	}
-	if err := n.op.p.ProcessFirst(ctx, *v); err != nil {
-		ctx.fail(err)
-	}
-}
-
-type secondInput[K comparable, A, B, U any] struct {
-	coInput[K, A, B, U]
-	key func(*B) K
-}
-
-func (n *secondInput[K, A, B, U]) Record(v *B, ts int64) {
-	ctx := n.begin(ts)
-	if n.key != nil {
-		ctx.key = n.key(v)
-	}
-	if err := n.op.p.ProcessSecond(ctx, *v); err != nil {
-		ctx.fail(err)
-	}
+	n.done(n.p.ProcessSecond(n.ctx, *v))
 }

@@ -2,31 +2,30 @@ package stream
 
 import (
 	"fmt"
-	"io"
 	"reflect"
+	"time"
 
+	"github.com/flink-go/flink-go/api/stream/state"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/graph/keyed"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
-// Processor is a function with everything: error, side outputs, the key, and fields of its own. Each subtask works
-// on a shallow copy of the object that the program gave. A Processor may also be an Opener, an io.Closer, and have
+// Processor is a function with everything: error, side outputs, the key, state, timers, and fields of its own. Each
+// subtask works on a shallow copy of the object that the program gave. A Processor may also be an Opener, an
+// io.Closer, and have any of
 //
+//	State() []state.Descriptor
+//	OnTimer(ctx *stream.Context[K, U], at time.Time) error
+//	OnProcessingTimer(ctx *stream.Context[K, U], at time.Time) error
 //	Finish(ctx *stream.Context[K, U]) error
 //
-// which is called after the last record of a bounded input and may emit. An error fails the attempt.
+// State lists the handles of the state that the object uses, see package state. OnTimer is called when the watermark
+// reaches a timer of Context.SetTimer, OnProcessingTimer when the clock reaches one of Context.SetProcessingTimer, each
+// with the key that set it. Finish is called after the last record and timer of a bounded input; it has no key and may
+// emit. An error of any of them fails the attempt.
 type Processor[K comparable, T, U any] interface {
 	Process(ctx *Context[K, U], v T) error
-}
-
-// Opener is for objects with something to prepare in each subtask. Open runs before the first record.
-type Opener interface {
-	Open(ctx *RuntimeContext) error
-}
-
-// finisher is the optional method of a Processor.
-type finisher[K comparable, U any] interface {
-	Finish(ctx *Context[K, U]) error
 }
 
 // Input is a Stream or a Keyed: what Process and Connect read. K is NoKey for a stream without key.
@@ -39,27 +38,46 @@ type NoKey struct{}
 
 func (s *Stream[T]) keyed() *Keyed[NoKey, T] { return &Keyed[NoKey, T]{stream: s} }
 
-// Context is what a Processor may use while it processes a record, besides the RuntimeContext. It is valid during
-// the call only.
+// Context is what a Processor may use while it processes a record or a timer, besides the RuntimeContext. It is valid
+// during the call only.
 type Context[K comparable, U any] struct {
 	*RuntimeContext
 	out       emitter[U]
 	key       K
 	watermark int64
-	sides     []sideOutput // those that the program reads
+	sides     []sideOutput   // those that the program reads
+	rows      *keyed.Rows[K] // nil: neither state nor timers
+	timers    timerSet
 }
 
-// Key is the key of the record.
+// Key is the key of the record or timer.
 func (c *Context[K, U]) Key() K { return c.key }
 
-// Emit sends v to the main output, with the event time of the record.
+// Emit sends v to the main output, with the event time of the record or event timer.
 func (c *Context[K, U]) Emit(v U) { c.out.send(v) }
 
-// Timestamp is the event time of the record in milliseconds, NoTimestamp if it has none.
+// Timestamp is the event time of the record or event timer in milliseconds, NoTimestamp if it has none.
 func (c *Context[K, U]) Timestamp() int64 { return c.out.ts }
 
-// Watermark is the event time up to which the input is complete, NoTimestamp before the first watermark.
+// EventTime is Timestamp as a time. A record that has none fails the attempt.
+func (c *Context[K, U]) EventTime() time.Time {
+	if c.out.ts == NoTimestamp {
+		c.fail(errNoEventTime)
+	}
+	return time.UnixMilli(c.out.ts)
+}
+
+// Watermark is the event time up to which the input is complete, NoTimestamp before the first watermark and
+// MaxWatermark at the end of a bounded input.
 func (c *Context[K, U]) Watermark() int64 { return c.watermark }
+
+// Scope is the keyed state of the operator in this subtask, for the handles of package state; nil if it has none.
+func (c *Context[K, U]) Scope() *keyed.Scope {
+	if c.rows == nil {
+		return nil
+	}
+	return &c.rows.Scope
+}
 
 func (c *Context[K, U]) side(name string) any {
 	for i := range c.sides {
@@ -155,32 +173,46 @@ func SideOutput[U, T any](main *Stream[U], tag OutputTag[T]) *Stream[T] {
 
 // Process runs an object on each record of a stream, or of a keyed stream.
 func Process[K comparable, T, U any](in Input[K, T], p Processor[K, T, U]) *Stream[U] {
-	k := in.keyed()
-	n := k.stream.env.add(graph.Transform, "Process", "Process")
-	if isNil(p) {
-		n.fault("Process: the processor is nil")
-	}
-	linkKeyed(n, 0, k)
-	n.sides = new([]sideTag)
-	n.New = func(ctx *operator.Context, outs []any) (operator.Instance, error) {
-		o := &processOperator[K, T, U]{p: clone(p), key: k.key, ctx: newContext[K, U](ctx, outs, *n.sides)}
-		o.finish, _ = o.p.(finisher[K, U])
-		return operator.Instance{Inputs: []any{operator.Node[T](o)}, Lifecycle: o}, nil
-	}
-	return newStream[U](n)
+	out := Transform(in, "Process", func(s *Setup[K, U], key func(*T) K) (Operator[T], error) {
+		o := &processOperator[K, T, U]{p: clone(p), key: key}
+		o.object = newObject(s, o.p)
+		return o, nil
+	})
+	declare[K, U](out.made(), p, in.keyed().key != nil)
+	return out
 }
 
-// ProcessFunc is Process for a function.
-func ProcessFunc[K comparable, T, U any](in Input[K, T], f func(ctx *Context[K, U], v T) error) *Stream[U] {
+// ProcessFunc is Process for a function, with the state that it uses.
+func ProcessFunc[K comparable, T, U any](in Input[K, T], f func(ctx *Context[K, U], v T) error, states ...state.Descriptor) *Stream[U] {
 	if f == nil {
 		return Process(in, Processor[K, T, U](nil))
 	}
-	return Process(in, Processor[K, T, U](processorFunc[K, T, U](f)))
+	return Process(in, Processor[K, T, U](processorFunc[K, T, U]{f, states}))
 }
 
-type processorFunc[K comparable, T, U any] func(ctx *Context[K, U], v T) error
+type processorFunc[K comparable, T, U any] struct {
+	f      func(ctx *Context[K, U], v T) error
+	states []state.Descriptor
+}
 
-func (f processorFunc[K, T, U]) Process(ctx *Context[K, U], v T) error { return f(ctx, v) }
+func (p processorFunc[K, T, U]) Process(ctx *Context[K, U], v T) error { return p.f(ctx, v) }
+
+func (p processorFunc[K, T, U]) State() []state.Descriptor { return p.states }
+
+type processOperator[K comparable, T, U any] struct {
+	*object[K, U]
+	p   Processor[K, T, U]
+	key func(*T) K // nil: no key
+}
+
+func (n *processOperator[K, T, U]) Record(v *T, ts int64) {
+	n.begin(ts)
+	if n.key != nil {
+		n.ctx.key = n.key(v)
+		n.enterKey()
+	}
+	n.done(n.p.Process(n.ctx, *v))
+}
 
 func newContext[K comparable, U any](op *operator.Context, outs []any, sides []sideTag) *Context[K, U] {
 	ctx := newRuntimeContext(op)
@@ -215,96 +247,3 @@ func (c *Context[K, U]) sendWatermark(ts int64) {
 func (c *Context[K, U]) sendIdle() { c.each(control.Idle) }
 
 func (c *Context[K, U]) sendEnd() { c.each(control.End) }
-
-// open and close serve the optional methods of an object.
-func open(ctx *RuntimeContext, object any) error {
-	if o, ok := object.(Opener); ok {
-		u := ctx.user()
-		u.enter()
-		if err := o.Open(ctx); err != nil {
-			return ctx.failed("open", err)
-		}
-	}
-	return nil
-}
-
-func shut(ctx *RuntimeContext, object any) error {
-	if o, ok := object.(io.Closer); ok {
-		u := ctx.user()
-		u.enter()
-		if err := o.Close(); err != nil {
-			return ctx.failed("close", err)
-		}
-	}
-	return nil
-}
-
-type processOperator[K comparable, T, U any] struct {
-	p      Processor[K, T, U]
-	finish finisher[K, U]
-	key    func(*T) K // nil: no key
-	ctx    *Context[K, U]
-}
-
-func (n *processOperator[K, T, U]) Open() error { return open(n.ctx.RuntimeContext, n.p) }
-
-func (n *processOperator[K, T, U]) Close() error { return shut(n.ctx.RuntimeContext, n.p) }
-
-func (n *processOperator[K, T, U]) Record(v *T, ts int64) {
-	n.ctx.out.enter()
-	n.ctx.out.ts = ts
-	if n.key != nil {
-		n.ctx.key = n.key(v)
-	}
-	if err := n.p.Process(n.ctx, *v); err != nil {
-		n.ctx.fail(err)
-	}
-}
-
-func (n *processOperator[K, T, U]) Watermark(ts int64) { n.ctx.sendWatermark(ts) }
-
-func (n *processOperator[K, T, U]) Idle() { n.ctx.sendIdle() }
-
-func (n *processOperator[K, T, U]) End() {
-	finish(n.ctx, n.finish)
-	n.ctx.sendEnd()
-}
-
-// finish calls the optional Finish at the end of input.
-func finish[K comparable, U any](ctx *Context[K, U], f finisher[K, U]) {
-	if f == nil {
-		return
-	}
-	ctx.out.enter()
-	ctx.out.ts = NoTimestamp
-	var none K
-	ctx.key = none
-	if err := f.Finish(ctx); err != nil {
-		ctx.fail(err)
-	}
-}
-
-// clone returns a shallow copy of what an interface value points to; a value that is no pointer to a struct is
-// returned as it is.
-func clone[F any](f F) F {
-	v := reflect.ValueOf(f)
-	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return f
-	}
-	c := reflect.New(v.Elem().Type())
-	c.Elem().Set(v.Elem())
-	return c.Interface().(F)
-}
-
-// isNil tells whether an interface holds nothing or a nil pointer or function.
-func isNil(f any) bool {
-	v := reflect.ValueOf(f)
-	switch v.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func, reflect.Map:
-		return v.IsNil()
-	default:
-		return false
-	}
-}

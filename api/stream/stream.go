@@ -31,6 +31,9 @@ func newStream[T any](n *node) *Stream[T] {
 	return &Stream[T]{env: n.env, parts: []part{{node: n}}}
 }
 
+// made is the operator of a stream that a verb has just returned.
+func (s *Stream[T]) made() *node { return s.parts[0].node }
+
 // set applies a setting to the operator of the stream.
 func (s *Stream[T]) set(setting string, apply func(n *node)) *Stream[T] {
 	if len(s.parts) != 1 || s.parts[0].strategy != "" || s.parts[0].output != 0 {
