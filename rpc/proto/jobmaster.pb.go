@@ -723,8 +723,8 @@ func (*SendOperatorEventResponse) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{12}
 }
 
-// SourceEvent is what source readers and the split assigner in the JobMaster say to each other. The assigner holds
-// splits, it has no code: discovery runs in subtask 0 of the source.
+// SourceEvent is what source readers and the JobMaster say to each other. Its split assigner holds splits, it has no
+// code: discovery runs in subtask 0 of the source. Its watermark alignment tells readers how far others have come.
 type SourceEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Event:
@@ -733,6 +733,8 @@ type SourceEvent struct {
 	//	*SourceEvent_Request
 	//	*SourceEvent_Assigned
 	//	*SourceEvent_NoMore
+	//	*SourceEvent_WatermarkReport
+	//	*SourceEvent_GroupWatermark
 	Event         isSourceEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -811,6 +813,24 @@ func (x *SourceEvent) GetNoMore() *NoMoreSplits {
 	return nil
 }
 
+func (x *SourceEvent) GetWatermarkReport() *WatermarkReport {
+	if x != nil {
+		if x, ok := x.Event.(*SourceEvent_WatermarkReport); ok {
+			return x.WatermarkReport
+		}
+	}
+	return nil
+}
+
+func (x *SourceEvent) GetGroupWatermark() *GroupWatermark {
+	if x != nil {
+		if x, ok := x.Event.(*SourceEvent_GroupWatermark); ok {
+			return x.GroupWatermark
+		}
+	}
+	return nil
+}
+
 type isSourceEvent_Event interface {
 	isSourceEvent_Event()
 }
@@ -831,6 +851,14 @@ type SourceEvent_NoMore struct {
 	NoMore *NoMoreSplits `protobuf:"bytes,4,opt,name=no_more,json=noMore,proto3,oneof"` // assigner -> reader
 }
 
+type SourceEvent_WatermarkReport struct {
+	WatermarkReport *WatermarkReport `protobuf:"bytes,5,opt,name=watermark_report,json=watermarkReport,proto3,oneof"` // reader -> alignment, when it has changed
+}
+
+type SourceEvent_GroupWatermark struct {
+	GroupWatermark *GroupWatermark `protobuf:"bytes,6,opt,name=group_watermark,json=groupWatermark,proto3,oneof"` // alignment -> reader
+}
+
 func (*SourceEvent_Discovered) isSourceEvent_Event() {}
 
 func (*SourceEvent_Request) isSourceEvent_Event() {}
@@ -838,6 +866,10 @@ func (*SourceEvent_Request) isSourceEvent_Event() {}
 func (*SourceEvent_Assigned) isSourceEvent_Event() {}
 
 func (*SourceEvent_NoMore) isSourceEvent_Event() {}
+
+func (*SourceEvent_WatermarkReport) isSourceEvent_Event() {}
+
+func (*SourceEvent_GroupWatermark) isSourceEvent_Event() {}
 
 type Split struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1059,6 +1091,118 @@ func (*NoMoreSplits) Descriptor() ([]byte, []int) {
 	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{18}
 }
 
+type WatermarkReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Group         string                 `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	Watermark     int64                  `protobuf:"varint,2,opt,name=watermark,proto3" json:"watermark,omitempty"` // the least of the splits of the subtask, milliseconds; the least int64: not known yet
+	Idle          bool                   `protobuf:"varint,3,opt,name=idle,proto3" json:"idle,omitempty"`           // no split counts: watermark says nothing
+	Ended         bool                   `protobuf:"varint,4,opt,name=ended,proto3" json:"ended,omitempty"`         // the last report
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatermarkReport) Reset() {
+	*x = WatermarkReport{}
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatermarkReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatermarkReport) ProtoMessage() {}
+
+func (x *WatermarkReport) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatermarkReport.ProtoReflect.Descriptor instead.
+func (*WatermarkReport) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WatermarkReport) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *WatermarkReport) GetWatermark() int64 {
+	if x != nil {
+		return x.Watermark
+	}
+	return 0
+}
+
+func (x *WatermarkReport) GetIdle() bool {
+	if x != nil {
+		return x.Idle
+	}
+	return false
+}
+
+func (x *WatermarkReport) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+type GroupWatermark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Watermark     int64                  `protobuf:"varint,1,opt,name=watermark,proto3" json:"watermark,omitempty"` // the least of all members that count, the largest int64 if none does
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupWatermark) Reset() {
+	*x = GroupWatermark{}
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupWatermark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupWatermark) ProtoMessage() {}
+
+func (x *GroupWatermark) ProtoReflect() protoreflect.Message {
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupWatermark.ProtoReflect.Descriptor instead.
+func (*GroupWatermark) Descriptor() ([]byte, []int) {
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GroupWatermark) GetWatermark() int64 {
+	if x != nil {
+		return x.Watermark
+	}
+	return 0
+}
+
 // HeartbeatFromTaskManager goes from a TaskExecutor to each JobMaster that it has slots of.
 type HeartbeatFromTaskManagerRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1071,7 +1215,7 @@ type HeartbeatFromTaskManagerRequest struct {
 
 func (x *HeartbeatFromTaskManagerRequest) Reset() {
 	*x = HeartbeatFromTaskManagerRequest{}
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[19]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1083,7 +1227,7 @@ func (x *HeartbeatFromTaskManagerRequest) String() string {
 func (*HeartbeatFromTaskManagerRequest) ProtoMessage() {}
 
 func (x *HeartbeatFromTaskManagerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[19]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1240,7 @@ func (x *HeartbeatFromTaskManagerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatFromTaskManagerRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatFromTaskManagerRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{19}
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HeartbeatFromTaskManagerRequest) GetResourceId() string {
@@ -1133,7 +1277,7 @@ type TaskReport struct {
 
 func (x *TaskReport) Reset() {
 	*x = TaskReport{}
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[20]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1289,7 @@ func (x *TaskReport) String() string {
 func (*TaskReport) ProtoMessage() {}
 
 func (x *TaskReport) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[20]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1302,7 @@ func (x *TaskReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskReport.ProtoReflect.Descriptor instead.
 func (*TaskReport) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{20}
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TaskReport) GetAttempt() *ExecutionAttemptID {
@@ -1204,7 +1348,7 @@ type HeartbeatFromTaskManagerResponse struct {
 
 func (x *HeartbeatFromTaskManagerResponse) Reset() {
 	*x = HeartbeatFromTaskManagerResponse{}
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[21]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1360,7 @@ func (x *HeartbeatFromTaskManagerResponse) String() string {
 func (*HeartbeatFromTaskManagerResponse) ProtoMessage() {}
 
 func (x *HeartbeatFromTaskManagerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[21]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1373,7 @@ func (x *HeartbeatFromTaskManagerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatFromTaskManagerResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatFromTaskManagerResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{21}
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{23}
 }
 
 type DisconnectTaskManagerRequest struct {
@@ -1242,7 +1386,7 @@ type DisconnectTaskManagerRequest struct {
 
 func (x *DisconnectTaskManagerRequest) Reset() {
 	*x = DisconnectTaskManagerRequest{}
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[22]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1398,7 @@ func (x *DisconnectTaskManagerRequest) String() string {
 func (*DisconnectTaskManagerRequest) ProtoMessage() {}
 
 func (x *DisconnectTaskManagerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[22]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1411,7 @@ func (x *DisconnectTaskManagerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectTaskManagerRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectTaskManagerRequest) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{22}
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DisconnectTaskManagerRequest) GetResourceId() string {
@@ -1292,7 +1436,7 @@ type DisconnectTaskManagerResponse struct {
 
 func (x *DisconnectTaskManagerResponse) Reset() {
 	*x = DisconnectTaskManagerResponse{}
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[23]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1448,7 @@ func (x *DisconnectTaskManagerResponse) String() string {
 func (*DisconnectTaskManagerResponse) ProtoMessage() {}
 
 func (x *DisconnectTaskManagerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rpc_proto_jobmaster_proto_msgTypes[23]
+	mi := &file_rpc_proto_jobmaster_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1461,7 @@ func (x *DisconnectTaskManagerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectTaskManagerResponse.ProtoReflect.Descriptor instead.
 func (*DisconnectTaskManagerResponse) Descriptor() ([]byte, []int) {
-	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{23}
+	return file_rpc_proto_jobmaster_proto_rawDescGZIP(), []int{25}
 }
 
 var File_rpc_proto_jobmaster_proto protoreflect.FileDescriptor
@@ -1373,14 +1517,16 @@ const file_rpc_proto_jobmaster_proto_rawDesc = "" +
 	"\vresource_id\x18\x01 \x01(\tR\n" +
 	"resourceId\x121\n" +
 	"\x06events\x18\x02 \x03(\v2\x19.flinkgo.v1.OperatorEventR\x06events\"\x1b\n" +
-	"\x19SendOperatorEventResponse\"\xfb\x01\n" +
+	"\x19SendOperatorEventResponse\"\x8c\x03\n" +
 	"\vSourceEvent\x12>\n" +
 	"\n" +
 	"discovered\x18\x01 \x01(\v2\x1c.flinkgo.v1.SplitsDiscoveredH\x00R\n" +
 	"discovered\x124\n" +
 	"\arequest\x18\x02 \x01(\v2\x18.flinkgo.v1.SplitRequestH\x00R\arequest\x128\n" +
 	"\bassigned\x18\x03 \x01(\v2\x1a.flinkgo.v1.SplitsAssignedH\x00R\bassigned\x123\n" +
-	"\ano_more\x18\x04 \x01(\v2\x18.flinkgo.v1.NoMoreSplitsH\x00R\x06noMoreB\a\n" +
+	"\ano_more\x18\x04 \x01(\v2\x18.flinkgo.v1.NoMoreSplitsH\x00R\x06noMore\x12H\n" +
+	"\x10watermark_report\x18\x05 \x01(\v2\x1b.flinkgo.v1.WatermarkReportH\x00R\x0fwatermarkReport\x12E\n" +
+	"\x0fgroup_watermark\x18\x06 \x01(\v2\x1a.flinkgo.v1.GroupWatermarkH\x00R\x0egroupWatermarkB\a\n" +
 	"\x05event\"+\n" +
 	"\x05Split\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -1391,7 +1537,14 @@ const file_rpc_proto_jobmaster_proto_rawDesc = "" +
 	"\fSplitRequest\";\n" +
 	"\x0eSplitsAssigned\x12)\n" +
 	"\x06splits\x18\x01 \x03(\v2\x11.flinkgo.v1.SplitR\x06splits\"\x0e\n" +
-	"\fNoMoreSplits\"\x92\x01\n" +
+	"\fNoMoreSplits\"o\n" +
+	"\x0fWatermarkReport\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1c\n" +
+	"\twatermark\x18\x02 \x01(\x03R\twatermark\x12\x12\n" +
+	"\x04idle\x18\x03 \x01(\bR\x04idle\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\bR\x05ended\".\n" +
+	"\x0eGroupWatermark\x12\x1c\n" +
+	"\twatermark\x18\x01 \x01(\x03R\twatermark\"\x92\x01\n" +
 	"\x1fHeartbeatFromTaskManagerRequest\x12\x1f\n" +
 	"\vresource_id\x18\x01 \x01(\tR\n" +
 	"resourceId\x12,\n" +
@@ -1432,7 +1585,7 @@ func file_rpc_proto_jobmaster_proto_rawDescGZIP() []byte {
 	return file_rpc_proto_jobmaster_proto_rawDescData
 }
 
-var file_rpc_proto_jobmaster_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_rpc_proto_jobmaster_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_rpc_proto_jobmaster_proto_goTypes = []any{
 	(*RegisterTaskManagerRequest)(nil),       // 0: flinkgo.v1.RegisterTaskManagerRequest
 	(*RegisterTaskManagerResponse)(nil),      // 1: flinkgo.v1.RegisterTaskManagerResponse
@@ -1453,58 +1606,62 @@ var file_rpc_proto_jobmaster_proto_goTypes = []any{
 	(*SplitRequest)(nil),                     // 16: flinkgo.v1.SplitRequest
 	(*SplitsAssigned)(nil),                   // 17: flinkgo.v1.SplitsAssigned
 	(*NoMoreSplits)(nil),                     // 18: flinkgo.v1.NoMoreSplits
-	(*HeartbeatFromTaskManagerRequest)(nil),  // 19: flinkgo.v1.HeartbeatFromTaskManagerRequest
-	(*TaskReport)(nil),                       // 20: flinkgo.v1.TaskReport
-	(*HeartbeatFromTaskManagerResponse)(nil), // 21: flinkgo.v1.HeartbeatFromTaskManagerResponse
-	(*DisconnectTaskManagerRequest)(nil),     // 22: flinkgo.v1.DisconnectTaskManagerRequest
-	(*DisconnectTaskManagerResponse)(nil),    // 23: flinkgo.v1.DisconnectTaskManagerResponse
-	(*ResourceProfile)(nil),                  // 24: flinkgo.v1.ResourceProfile
-	(*ErrorInfo)(nil),                        // 25: flinkgo.v1.ErrorInfo
-	(*ExecutionAttemptID)(nil),               // 26: flinkgo.v1.ExecutionAttemptID
-	(*IOMetrics)(nil),                        // 27: flinkgo.v1.IOMetrics
-	(*Accumulator)(nil),                      // 28: flinkgo.v1.Accumulator
+	(*WatermarkReport)(nil),                  // 19: flinkgo.v1.WatermarkReport
+	(*GroupWatermark)(nil),                   // 20: flinkgo.v1.GroupWatermark
+	(*HeartbeatFromTaskManagerRequest)(nil),  // 21: flinkgo.v1.HeartbeatFromTaskManagerRequest
+	(*TaskReport)(nil),                       // 22: flinkgo.v1.TaskReport
+	(*HeartbeatFromTaskManagerResponse)(nil), // 23: flinkgo.v1.HeartbeatFromTaskManagerResponse
+	(*DisconnectTaskManagerRequest)(nil),     // 24: flinkgo.v1.DisconnectTaskManagerRequest
+	(*DisconnectTaskManagerResponse)(nil),    // 25: flinkgo.v1.DisconnectTaskManagerResponse
+	(*ResourceProfile)(nil),                  // 26: flinkgo.v1.ResourceProfile
+	(*ErrorInfo)(nil),                        // 27: flinkgo.v1.ErrorInfo
+	(*ExecutionAttemptID)(nil),               // 28: flinkgo.v1.ExecutionAttemptID
+	(*IOMetrics)(nil),                        // 29: flinkgo.v1.IOMetrics
+	(*Accumulator)(nil),                      // 30: flinkgo.v1.Accumulator
 }
 var file_rpc_proto_jobmaster_proto_depIdxs = []int32{
-	24, // 0: flinkgo.v1.SlotOffer.profile:type_name -> flinkgo.v1.ResourceProfile
+	26, // 0: flinkgo.v1.SlotOffer.profile:type_name -> flinkgo.v1.ResourceProfile
 	2,  // 1: flinkgo.v1.OfferSlotsRequest.offers:type_name -> flinkgo.v1.SlotOffer
-	25, // 2: flinkgo.v1.FailSlotRequest.cause:type_name -> flinkgo.v1.ErrorInfo
-	26, // 3: flinkgo.v1.TaskState.attempt:type_name -> flinkgo.v1.ExecutionAttemptID
-	25, // 4: flinkgo.v1.TaskState.cause:type_name -> flinkgo.v1.ErrorInfo
-	27, // 5: flinkgo.v1.TaskState.io:type_name -> flinkgo.v1.IOMetrics
-	28, // 6: flinkgo.v1.TaskState.accumulators:type_name -> flinkgo.v1.Accumulator
+	27, // 2: flinkgo.v1.FailSlotRequest.cause:type_name -> flinkgo.v1.ErrorInfo
+	28, // 3: flinkgo.v1.TaskState.attempt:type_name -> flinkgo.v1.ExecutionAttemptID
+	27, // 4: flinkgo.v1.TaskState.cause:type_name -> flinkgo.v1.ErrorInfo
+	29, // 5: flinkgo.v1.TaskState.io:type_name -> flinkgo.v1.IOMetrics
+	30, // 6: flinkgo.v1.TaskState.accumulators:type_name -> flinkgo.v1.Accumulator
 	7,  // 7: flinkgo.v1.UpdateTaskExecutionStateRequest.states:type_name -> flinkgo.v1.TaskState
-	26, // 8: flinkgo.v1.OperatorEvent.attempt:type_name -> flinkgo.v1.ExecutionAttemptID
+	28, // 8: flinkgo.v1.OperatorEvent.attempt:type_name -> flinkgo.v1.ExecutionAttemptID
 	10, // 9: flinkgo.v1.SendOperatorEventRequest.events:type_name -> flinkgo.v1.OperatorEvent
 	15, // 10: flinkgo.v1.SourceEvent.discovered:type_name -> flinkgo.v1.SplitsDiscovered
 	16, // 11: flinkgo.v1.SourceEvent.request:type_name -> flinkgo.v1.SplitRequest
 	17, // 12: flinkgo.v1.SourceEvent.assigned:type_name -> flinkgo.v1.SplitsAssigned
 	18, // 13: flinkgo.v1.SourceEvent.no_more:type_name -> flinkgo.v1.NoMoreSplits
-	14, // 14: flinkgo.v1.SplitsDiscovered.splits:type_name -> flinkgo.v1.Split
-	14, // 15: flinkgo.v1.SplitsAssigned.splits:type_name -> flinkgo.v1.Split
-	20, // 16: flinkgo.v1.HeartbeatFromTaskManagerRequest.tasks:type_name -> flinkgo.v1.TaskReport
-	26, // 17: flinkgo.v1.TaskReport.attempt:type_name -> flinkgo.v1.ExecutionAttemptID
-	27, // 18: flinkgo.v1.TaskReport.io:type_name -> flinkgo.v1.IOMetrics
-	28, // 19: flinkgo.v1.TaskReport.accumulators:type_name -> flinkgo.v1.Accumulator
-	25, // 20: flinkgo.v1.DisconnectTaskManagerRequest.cause:type_name -> flinkgo.v1.ErrorInfo
-	0,  // 21: flinkgo.v1.JobMaster.RegisterTaskManager:input_type -> flinkgo.v1.RegisterTaskManagerRequest
-	3,  // 22: flinkgo.v1.JobMaster.OfferSlots:input_type -> flinkgo.v1.OfferSlotsRequest
-	5,  // 23: flinkgo.v1.JobMaster.FailSlot:input_type -> flinkgo.v1.FailSlotRequest
-	8,  // 24: flinkgo.v1.JobMaster.UpdateTaskExecutionState:input_type -> flinkgo.v1.UpdateTaskExecutionStateRequest
-	11, // 25: flinkgo.v1.JobMaster.SendOperatorEvent:input_type -> flinkgo.v1.SendOperatorEventRequest
-	19, // 26: flinkgo.v1.JobMaster.HeartbeatFromTaskManager:input_type -> flinkgo.v1.HeartbeatFromTaskManagerRequest
-	22, // 27: flinkgo.v1.JobMaster.DisconnectTaskManager:input_type -> flinkgo.v1.DisconnectTaskManagerRequest
-	1,  // 28: flinkgo.v1.JobMaster.RegisterTaskManager:output_type -> flinkgo.v1.RegisterTaskManagerResponse
-	4,  // 29: flinkgo.v1.JobMaster.OfferSlots:output_type -> flinkgo.v1.OfferSlotsResponse
-	6,  // 30: flinkgo.v1.JobMaster.FailSlot:output_type -> flinkgo.v1.FailSlotResponse
-	9,  // 31: flinkgo.v1.JobMaster.UpdateTaskExecutionState:output_type -> flinkgo.v1.UpdateTaskExecutionStateResponse
-	12, // 32: flinkgo.v1.JobMaster.SendOperatorEvent:output_type -> flinkgo.v1.SendOperatorEventResponse
-	21, // 33: flinkgo.v1.JobMaster.HeartbeatFromTaskManager:output_type -> flinkgo.v1.HeartbeatFromTaskManagerResponse
-	23, // 34: flinkgo.v1.JobMaster.DisconnectTaskManager:output_type -> flinkgo.v1.DisconnectTaskManagerResponse
-	28, // [28:35] is the sub-list for method output_type
-	21, // [21:28] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	19, // 14: flinkgo.v1.SourceEvent.watermark_report:type_name -> flinkgo.v1.WatermarkReport
+	20, // 15: flinkgo.v1.SourceEvent.group_watermark:type_name -> flinkgo.v1.GroupWatermark
+	14, // 16: flinkgo.v1.SplitsDiscovered.splits:type_name -> flinkgo.v1.Split
+	14, // 17: flinkgo.v1.SplitsAssigned.splits:type_name -> flinkgo.v1.Split
+	22, // 18: flinkgo.v1.HeartbeatFromTaskManagerRequest.tasks:type_name -> flinkgo.v1.TaskReport
+	28, // 19: flinkgo.v1.TaskReport.attempt:type_name -> flinkgo.v1.ExecutionAttemptID
+	29, // 20: flinkgo.v1.TaskReport.io:type_name -> flinkgo.v1.IOMetrics
+	30, // 21: flinkgo.v1.TaskReport.accumulators:type_name -> flinkgo.v1.Accumulator
+	27, // 22: flinkgo.v1.DisconnectTaskManagerRequest.cause:type_name -> flinkgo.v1.ErrorInfo
+	0,  // 23: flinkgo.v1.JobMaster.RegisterTaskManager:input_type -> flinkgo.v1.RegisterTaskManagerRequest
+	3,  // 24: flinkgo.v1.JobMaster.OfferSlots:input_type -> flinkgo.v1.OfferSlotsRequest
+	5,  // 25: flinkgo.v1.JobMaster.FailSlot:input_type -> flinkgo.v1.FailSlotRequest
+	8,  // 26: flinkgo.v1.JobMaster.UpdateTaskExecutionState:input_type -> flinkgo.v1.UpdateTaskExecutionStateRequest
+	11, // 27: flinkgo.v1.JobMaster.SendOperatorEvent:input_type -> flinkgo.v1.SendOperatorEventRequest
+	21, // 28: flinkgo.v1.JobMaster.HeartbeatFromTaskManager:input_type -> flinkgo.v1.HeartbeatFromTaskManagerRequest
+	24, // 29: flinkgo.v1.JobMaster.DisconnectTaskManager:input_type -> flinkgo.v1.DisconnectTaskManagerRequest
+	1,  // 30: flinkgo.v1.JobMaster.RegisterTaskManager:output_type -> flinkgo.v1.RegisterTaskManagerResponse
+	4,  // 31: flinkgo.v1.JobMaster.OfferSlots:output_type -> flinkgo.v1.OfferSlotsResponse
+	6,  // 32: flinkgo.v1.JobMaster.FailSlot:output_type -> flinkgo.v1.FailSlotResponse
+	9,  // 33: flinkgo.v1.JobMaster.UpdateTaskExecutionState:output_type -> flinkgo.v1.UpdateTaskExecutionStateResponse
+	12, // 34: flinkgo.v1.JobMaster.SendOperatorEvent:output_type -> flinkgo.v1.SendOperatorEventResponse
+	23, // 35: flinkgo.v1.JobMaster.HeartbeatFromTaskManager:output_type -> flinkgo.v1.HeartbeatFromTaskManagerResponse
+	25, // 36: flinkgo.v1.JobMaster.DisconnectTaskManager:output_type -> flinkgo.v1.DisconnectTaskManagerResponse
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_rpc_proto_jobmaster_proto_init() }
@@ -1518,6 +1675,8 @@ func file_rpc_proto_jobmaster_proto_init() {
 		(*SourceEvent_Request)(nil),
 		(*SourceEvent_Assigned)(nil),
 		(*SourceEvent_NoMore)(nil),
+		(*SourceEvent_WatermarkReport)(nil),
+		(*SourceEvent_GroupWatermark)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1525,7 +1684,7 @@ func file_rpc_proto_jobmaster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rpc_proto_jobmaster_proto_rawDesc), len(file_rpc_proto_jobmaster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
