@@ -63,6 +63,9 @@ func (l line) rss() float64 {
 	return one
 }
 
+// workloads are the names that may be given. q5panes is q5 beside a Flink program that shares panes by hand.
+const workloads = "q0 q1 q2 q3 q5 q5panes q7 q8 q11 q18 q20 wordcount latency start scale"
+
 type settings struct {
 	flinkHome, peer, text, expected, out, work string
 	events                                     int64
@@ -101,7 +104,12 @@ func main() {
 
 func run(ctx context.Context, s settings, jobs []string) error {
 	if len(jobs) == 0 {
-		return errors.New("name workloads: q0 q1 q2 wordcount latency start scale")
+		return errors.New("name workloads: " + workloads)
+	}
+	for _, job := range jobs {
+		if !slices.Contains(strings.Fields(workloads), job) {
+			return fmt.Errorf("unknown workload %q: there are %s", job, workloads)
+		}
 	}
 	if slices.Contains(jobs, "wordcount") && s.text == "" {
 		return errors.New("wordcount needs -text: the directory that `oracle -words DIR` wrote")
@@ -160,6 +168,7 @@ func run(ctx context.Context, s settings, jobs []string) error {
 		}
 	}
 	report(os.Stdout, all)
+	compare(os.Stdout, all)
 	return nil
 }
 
@@ -175,6 +184,9 @@ type bcase struct {
 func (c bcase) String() string {
 	return strings.TrimSpace(strings.Join([]string{c.job, c.setup, c.rate, c.timeout, c.scale}, " "))
 }
+
+// queryOf is the query of a workload: q5 of q5panes.
+func queryOf(job string) string { return strings.TrimSuffix(job, "panes") }
 
 func (c bcase) taskManagers() (n, slots int) {
 	a, b, _ := strings.Cut(c.setup, "x")
@@ -250,7 +262,10 @@ func (e expectations) check(l *line, s settings) error {
 		if err := json.Unmarshal(e[strconv.FormatInt(s.events, 10)], &byQuery); err != nil {
 			return fmt.Errorf("no expected results for %d events: %w", s.events, err)
 		}
-		want = byQuery[l.Job]
+		var ok bool
+		if want, ok = byQuery[queryOf(l.Job)]; !ok {
+			return fmt.Errorf("no expected result of %s for %d events", l.Job, s.events)
+		}
 	}
 	if got := (result{l.Count, l.Checksum}); got != want {
 		return fmt.Errorf("%s %s %s: count and checksum are %+v, want %+v: no figure", l.Engine, l.Job, l.Setup, got, want)

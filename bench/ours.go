@@ -19,7 +19,11 @@ import (
 	"github.com/flink-go/flink-go/core"
 )
 
-const engine = "flink-go"
+// The names of the engines in the lines that they print.
+const (
+	engine = "flink-go"
+	flink  = "flink-2.2.1"
+)
 
 // runOurs runs one case on a cluster of its own.
 func runOurs(ctx context.Context, s settings, c bcase) ([]line, error) {
@@ -49,7 +53,7 @@ func program(s settings, c bcase) []string {
 	case "latency":
 		return []string{filepath.Join(s.work, "latency"), "--rate", c.rate, "--seconds", strconv.Itoa(s.seconds), "--timeout", strconv.Itoa(s.timeout), "--json"}
 	default:
-		return []string{filepath.Join(s.work, "nexmark"), "-query", c.job, "-events", strconv.FormatInt(s.events, 10), "-p", p, "--json"}
+		return []string{filepath.Join(s.work, "nexmark"), "-query", queryOf(c.job), "-events", strconv.FormatInt(s.events, 10), "-p", p, "--json"}
 	}
 }
 
@@ -66,7 +70,7 @@ func embeddedRun(ctx context.Context, s settings, c bcase) ([]line, error) {
 	other := (machineCPU() - busy - used.Seconds()) / time.Since(start).Seconds()
 	ls, err := parseLines(&out)
 	for i := range ls {
-		ls[i].Engine, ls[i].Setup, ls[i].CPU, ls[i].OtherCores = engine, c.setup, used.Seconds(), other
+		ls[i].Engine, ls[i].Job, ls[i].Setup, ls[i].CPU, ls[i].OtherCores = engine, c.job, c.setup, used.Seconds(), other
 		if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 			ls[i].PeakRSS = mustJSON(float64(u.Maxrss) / 1024) // KiB on Linux
 		}
@@ -246,7 +250,7 @@ func (cl *cluster) measure(ctx context.Context, s settings, c bcase) ([]line, er
 			return nil, err
 		}
 		for i := range ls {
-			ls[i].Engine, ls[i].Setup, ls[i].CPU, ls[i].PeakRSS = engine, c.setup, cpu, mustJSON(peak)
+			ls[i].Engine, ls[i].Job, ls[i].Setup, ls[i].CPU, ls[i].PeakRSS = engine, c.job, c.setup, cpu, mustJSON(peak)
 			ls[i].OtherCores = (machineCPU() - busy - cpu - client) / time.Since(start).Seconds()
 		}
 		break

@@ -3,38 +3,20 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"text/tabwriter"
 )
 
-// report prints the median of each case and, where both engines ran, the ratios.
+// report prints the median of each case.
 func report(w io.Writer, all []line) {
-	type key struct {
-		job, setup string
-		p          int
-		events     float64
-	}
-	var order []key
-	byKey := map[key]map[string][]line{}
-	for _, l := range all {
-		k := key{l.Job, l.Setup, l.Parallelism, l.Events}
-		if byKey[k] == nil {
-			byKey[k] = map[string][]line{}
-			order = append(order, k)
-		}
-		byKey[k][l.Engine] = append(byKey[k][l.Engine], l)
-	}
+	order, byCase := grouped(all)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer func() { _ = tw.Flush() }()
 	_, _ = fmt.Fprintln(tw, "job\tsetup\tp\tengine\truns\tfigures")
 	for _, k := range order {
-		var engines []string
-		for e := range byKey[k] {
-			engines = append(engines, e)
-		}
-		slices.Sort(engines)
-		for _, e := range engines {
-			ls := byKey[k][e]
+		for _, e := range slices.Sorted(maps.Keys(byCase[k])) {
+			ls := byCase[k][e]
 			_, _ = fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%d\t%s\n", k.job, k.setup, k.p, e, len(ls), figures(ls))
 		}
 	}

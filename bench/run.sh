@@ -17,6 +17,6 @@ if [ -n "${FLINK_HOME:-}" ] && [ ! -f "$peer/target/flink-bench.jar" ]; then
   echo "build the peer first: (cd $peer && mvn -q package)" >&2
   exit 1
 fi
-workloads=(q0 q1 q2 wordcount latency start scale)
+workloads=(q0 q1 q2 q3 q5 q5panes q7 q8 q11 q18 q20 wordcount latency start scale)
 [ $# -gt 0 ] && workloads=("$@")
 exec go run ./bench -flink-home "${FLINK_HOME:-}" -peer "$peer" -expected "$oracle/expected.json" -text "$text" "${workloads[@]}"
