@@ -134,9 +134,9 @@ func (n *asyncOperator[T, U]) End() {
 
 // emit sends the results of a record.
 func (n *asyncOperator[T, U]) emit(s *asyncSlot[T, U]) {
-	results := s.out
-	if s.expired {
-		results = s.late
+	results := s.late
+	if !s.expired { // else out may still be the worker's
+		results = s.out
 	}
 	for i := range results {
 		n.out.Record(&results[i], s.ts)
