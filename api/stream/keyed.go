@@ -147,7 +147,7 @@ type aggregateOperator[K comparable, T, A, U any] struct {
 	ctx    *RuntimeContext
 	key    func(*T) K
 	hash   func(*K) uint64
-	table  *keyed.Table[K, A]
+	table  keyed.Store[K, A]
 	add    func(sum *A, v *T, first bool)
 	result func(out *U, k *K, sum *A)
 	atEnd  bool
@@ -159,8 +159,7 @@ func (n *aggregateOperator[K, T, A, U]) Open() (err error) {
 	if n.hash, err = codec.HashFor[K](); err != nil {
 		return n.ctx.failed("open", err)
 	}
-	owned := core.KeyGroupsOf(n.ctx.SubtaskIndex(), n.ctx.MaxParallelism(), n.ctx.Parallelism())
-	if n.table, err = keyed.New[K, A](owned, n.ctx.MaxParallelism()); err != nil {
+	if n.table, err = keyed.NewStore[K, A](n.ctx.op.KeyedState(), "value"); err != nil {
 		return n.ctx.failed("open", err)
 	}
 	return nil
