@@ -5,14 +5,19 @@ import (
 	"slices"
 
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/api/stream/state"
 	"github.com/flink-go/flink-go/examples/internal/result"
 )
 
-// queries are the programs by name; each gets the events and ends in a sink.
+// queries are the programs by name; each gets the events and ends in a sink. Before a shuffle each projects to what
+// it reads.
 var queries = map[string]func(events *stream.Stream[Event]){
-	"q0": q0,
-	"q1": q1,
-	"q2": q2,
+	"q0":  q0,
+	"q1":  q1,
+	"q2":  q2,
+	"q3":  q3,
+	"q18": q18,
+	"q20": q20,
 }
 
 func queryNames() []string { return slices.Sorted(maps.Keys(queries)) }
@@ -39,3 +44,145 @@ func q2(events *stream.Stream[Event]) {
 }
 
 func bidRow(b *Bid) uint64 { return result.Row4(b.Auction, b.Bidder, b.Price, b.Time) }
+
+// q3 finds who offers things of category 10 in certain states: persons joined with their auctions, whichever comes
+// first.
+func q3(events *stream.Stream[Event]) {
+	sellers := stream.FlatMapRef(events, func(e *Event, emit func(seller)) error {
+		if p := e.Person; p != nil && (p.State == "OR" || p.State == "ID" || p.State == "CA") {
+			emit(seller{p.ID, p.Name, p.City, p.State})
+		}
+		return nil
+	}).Name("sellers")
+	offers := stream.FlatMapRef(events, func(e *Event, emit func(offer)) error {
+		if a := e.Auction; a != nil && a.Category == 10 {
+			emit(offer{a.Seller, a.ID})
+		}
+		return nil
+	}).Name("offers")
+	both := stream.Connect(stream.KeyByRef(sellers, (*seller).id), stream.KeyByRef(offers, (*offer).seller))
+	locals := stream.CoProcess(both, newLocalItems()).UID("local-items")
+	stream.To(locals, result.Check(func(i *localItem) uint64 {
+		return result.Row4(result.FNV(i.Name), result.FNV(i.City), result.FNV(i.State), i.Auction)
+	}))
+}
+
+type seller struct {
+	ID                uint64
+	Name, City, State string
+}
+
+func (s *seller) id() uint64 { return s.ID }
+
+type offer struct{ Seller, Auction uint64 }
+
+func (o *offer) seller() uint64 { return o.Seller }
+
+type localItem struct {
+	Name, City, State string
+	Auction           uint64
+}
+
+// localItems keeps sellers, and the auctions of those that have not come yet.
+type localItems struct {
+	person  *state.Value[seller]
+	waiting *state.List[uint64]
+}
+
+func newLocalItems() *localItems {
+	return &localItems{state.NewValue[seller]("person"), state.NewList[uint64]("waiting")}
+}
+
+func (j *localItems) State() []state.Descriptor { return []state.Descriptor{j.person, j.waiting} }
+
+func (j *localItems) ProcessFirst(ctx *stream.Context[uint64, localItem], s seller) error {
+	j.person.Set(ctx, s)
+	for auction := range j.waiting.All(ctx) {
+		ctx.Emit(localItem{s.Name, s.City, s.State, auction})
+	}
+	j.waiting.Clear(ctx)
+	return nil
+}
+
+func (j *localItems) ProcessSecond(ctx *stream.Context[uint64, localItem], o offer) error {
+	if s, ok := j.person.Get(ctx); ok {
+		ctx.Emit(localItem{s.Name, s.City, s.State, o.Auction})
+	} else {
+		j.waiting.Add(ctx, o.Auction)
+	}
+	return nil
+}
+
+// offered is what q7 needs of a bid.
+type offered struct{ Auction, Bidder, Price uint64 }
+
+// lastBid is what q18 keeps of a bid.
+type lastBid struct{ Auction, Bidder, Price, Time uint64 }
+
+// q18 finds the last bid of each bidder for each auction, when all have come.
+func q18(events *stream.Stream[Event]) {
+	columns := stream.MapRef(bids(events), func(b *Bid) lastBid { return lastBid{b.Auction, b.Bidder, b.Price, b.Time} }).Name("columns")
+	type pair struct{ Bidder, Auction uint64 }
+	pairs := stream.KeyByRef(columns, func(b *lastBid) pair { return pair{b.Bidder, b.Auction} })
+	last := stream.Reduce(pairs, func(last, b lastBid) lastBid {
+		if b.Time > last.Time || b.Time == last.Time && b.Price > last.Price {
+			return b
+		}
+		return last
+	}, stream.AtEnd).UID("last-bids")
+	stream.To(last, result.Check(func(b *lastBid) uint64 { return result.Row4(b.Auction, b.Bidder, b.Price, b.Time) }))
+}
+
+// listed is what q20 needs of an auction.
+type listed struct{ Auction, Category uint64 }
+
+// q20 joins bids with their auction where that is of category 10.
+func q20(events *stream.Stream[Event]) {
+	prices := stream.MapRef(bids(events), func(b *Bid) offered { return offered{b.Auction, b.Bidder, b.Price} }).Name("prices")
+	categories := stream.FlatMapRef(events, func(e *Event, emit func(listed)) error {
+		if a := e.Auction; a != nil {
+			emit(listed{a.ID, a.Category})
+		}
+		return nil
+	}).Name("categories")
+	both := stream.Connect(
+		stream.KeyByRef(prices, func(o *offered) uint64 { return o.Auction }),
+		stream.KeyByRef(categories, func(l *listed) uint64 { return l.Auction }))
+	expanded := stream.CoProcess(both, newExpandBids()).UID("expand-bids")
+	stream.To(expanded, result.Check(func(o *offered) uint64 { return result.Row4(o.Auction, o.Bidder, o.Price, wanted) }))
+}
+
+// wanted is the category that q20 looks for.
+const wanted = 10
+
+// expandBids keeps the category of each auction, and the bids that came before it.
+type expandBids struct {
+	category *state.Value[uint64]
+	waiting  *state.List[offered]
+}
+
+func newExpandBids() *expandBids {
+	return &expandBids{state.NewValue[uint64]("category"), state.NewList[offered]("waiting")}
+}
+
+func (j *expandBids) State() []state.Descriptor { return []state.Descriptor{j.category, j.waiting} }
+
+func (j *expandBids) ProcessFirst(ctx *stream.Context[uint64, offered], bid offered) error {
+	if category, ok := j.category.Get(ctx); !ok {
+		j.waiting.Add(ctx, bid)
+	} else if category == wanted {
+		ctx.Emit(bid)
+	}
+	return nil
+}
+
+func (j *expandBids) ProcessSecond(ctx *stream.Context[uint64, offered], a listed) error {
+	j.category.Set(ctx, a.Category)
+	if a.Category == wanted {
+		for bid := range j.waiting.All(ctx) {
+			ctx.Emit(bid)
+		}
+	}
+	j.waiting.Clear(ctx)
+	return nil
+}

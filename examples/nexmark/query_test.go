@@ -14,9 +14,16 @@ var expected = map[string]struct {
 	count    int
 	checksum uint64
 }{
-	"q0": {92000, 0xd7e18b74714a1800},
-	"q1": {92000, 0x0594e987ac3a2fe5},
-	"q2": {388, 0x058d4733cafabb50},
+	"q0":  {92000, 0xd7e18b74714a1800},
+	"q1":  {92000, 0x0594e987ac3a2fe5},
+	"q2":  {388, 0x058d4733cafabb50},
+	"q3":  {621, 0x7a02d9a600a12f67},
+	"q5":  {5, 0xfce5277de487eab4},
+	"q7":  {1, 0xd7a7c9ebf4ffeebc},
+	"q8":  {971, 0x19d8a87f308aed10},
+	"q11": {1917, 0xf3928d5fc9b974df},
+	"q18": {28227, 0xd4ad1b09b85edc0f},
+	"q20": {20514, 0x1a48224ad4c43964},
 }
 
 func TestQueriesGiveTheRightResult(t *testing.T) {
