@@ -254,15 +254,15 @@ func TestAsyncCallsOverlap(t *testing.T) {
 		want []int
 		took time.Duration
 	}{
-		{stream.Call(wait), []int{30, 10, 20, 40}, 40 * time.Millisecond},
-		{stream.Call(wait).Unordered(), []int{10, 20, 30, 40}, 40 * time.Millisecond},
-		{stream.Call(wait).Capacity(1), []int{30, 10, 20, 40}, 100 * time.Millisecond},
-		{stream.Call(wait).Capacity(2).Unordered(), []int{10, 30, 20, 40}, 70 * time.Millisecond},
+		{stream.Call(wait), []int{30, 10, 25, 40}, 40 * time.Millisecond},
+		{stream.Call(wait).Unordered(), []int{10, 25, 30, 40}, 40 * time.Millisecond},
+		{stream.Call(wait).Capacity(1), []int{30, 10, 25, 40}, 105 * time.Millisecond},
+		{stream.Call(wait).Capacity(2).Unordered(), []int{10, 30, 25, 40}, 70 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			var got []int
-			run(t, func(env *stream.Env) { collect(stream.Async(from(env, 30, 10, 20, 40), c.call), &got) })
+			run(t, func(env *stream.Env) { collect(stream.Async(from(env, 30, 10, 25, 40), c.call), &got) })
 			if took := time.Since(began); !slices.Equal(got, c.want) || took != c.took {
 				t.Errorf("got %v after %v, want %v after %v", got, took, c.want, c.took)
 			}
