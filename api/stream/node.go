@@ -17,9 +17,11 @@ import (
 // node is a StreamNode while the program is built.
 type node struct {
 	graph.StreamNode
-	env   *Env
-	only  int        // the only parallelism at which it can run, 0 if any
-	sides *[]sideTag // side outputs that the program reads; nil if the operator has none
+	env  *Env
+	only int // the only parallelism at which it can run, 0 if any
+	// eventTime is the *WatermarkStrategy[T] of a source of T, nil if EventTime was not called on it.
+	eventTime any
+	sides     *[]sideTag // side outputs that the program reads; nil if the operator has none
 }
 
 // add appends a node for the verb that the program called.
@@ -53,6 +55,7 @@ func output[T any](n *node) {
 
 // link makes s an input of n.
 func link[T any](n *node, input int, s *Stream[T]) {
+	guardInput[T](n, input)
 	for _, p := range s.parts {
 		if p.node.env != n.env {
 			n.fault("%s: the input belongs to another Env", n.Verb)
@@ -63,15 +66,20 @@ func link[T any](n *node, input int, s *Stream[T]) {
 	}
 }
 
-const self = "github.com/flink-go/flink-go/api/stream."
+// Functions of these packages are not where a program calls a verb.
+const (
+	self    = "github.com/flink-go/flink-go/api/stream."
+	windows = "github.com/flink-go/flink-go/api/stream/window."
+)
 
-// position is file:line of the call into this package: the file with its folder, which is the same on every machine.
+// position is file:line of the call into this package or its libraries: the file with its folder, which is the same on
+// every machine.
 func position() string {
 	var pcs [16]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, self) {
+		if !strings.HasPrefix(f.Function, self) && !strings.HasPrefix(f.Function, windows) {
 			dir, file := path.Split(f.File)
 			return path.Join(path.Base(dir), file) + ":" + strconv.Itoa(f.Line)
 		}
