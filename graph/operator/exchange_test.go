@@ -345,3 +345,31 @@ func (counter) Record(*rec, int64) {}
 func (counter) Watermark(int64)    {}
 func (counter) Idle()              {}
 func (counter) End()               {}
+
+// Of two edges to the two inputs of one consumer, the busy one takes along what the other holds for that consumer.
+func TestAFullBatchTakesCoupledOnesAlong(t *testing.T) {
+	for _, remote := range []bool{false, true} {
+		t.Run(fmt.Sprint("remote ", remote), func(t *testing.T) {
+			byNumber := Partition[rec](func(p, _ int) func(*rec) int { return func(v *rec) int { return int(v.N) % p } })
+			busy, busyNode, busyOut, _ := newLoop(t, 2, 8, 0, remote, SelectPartition, byNumber)
+			quiet, quietNode, quietOut, _ := newLoop(t, 2, 8, 0, remote, SelectPartition, byNumber)
+			Couple(busyOut, quietOut)
+			for n := range int64(2) {
+				quietNode.Record(&rec{N: n, Text: "quiet"}, NoTimestamp)
+			}
+			for len(busy.queues[1]) == 0 {
+				busyNode.Record(&rec{N: 1, Text: "busy"}, NoTimestamp)
+			}
+			if len(quiet.queues[1]) != 1 {
+				t.Errorf("%d messages for the consumer of a full batch, want 1", len(quiet.queues[1]))
+			}
+			if len(quiet.queues[0]) != 0 {
+				t.Errorf("%d messages for the consumer that got nothing else, want 0", len(quiet.queues[0]))
+			}
+			quietOut.Flush()
+			if len(quiet.queues[0]) != 1 || len(quiet.queues[1]) != 1 {
+				t.Errorf("after a flush %d and %d messages, want one each", len(quiet.queues[0]), len(quiet.queues[1]))
+			}
+		})
+	}
+}

@@ -40,7 +40,43 @@ type writer[T any] struct {
 	flushed uint32 // the turn that all channels have seen
 	epoch   uint64
 
+	peers []peer // outputs to the same consumers
+
 	records, bytes *Counter
+}
+
+// peer is a writer, whatever its record type, to another input of the same consumers.
+type peer interface{ sendTo(target int) }
+
+// Couple tells outputs that they lead to different inputs of the same consumers: what is sent to one of them because
+// a batch is full takes along what the others hold for it. So the inputs of an operator that joins stay as close
+// together as the streams were written, though one has many more records than the other.
+func Couple(outputs ...Output) {
+	for i, o := range outputs {
+		w, ok := o.(interface{ join(p peer) })
+		for k, other := range outputs {
+			if p, is := other.(peer); ok && is && i != k {
+				w.join(p)
+			}
+		}
+	}
+}
+
+func (w *writer[T]) join(p peer) { w.peers = append(w.peers, p) }
+
+// sendTo sends what the channel to a target holds, if anything.
+func (w *writer[T]) sendTo(target int) {
+	if target < len(w.chans) && w.chans[target] != nil {
+		w.send(w.chans[target])
+	}
+}
+
+// sendFull sends a full batch or frame to target i.
+func (w *writer[T]) sendFull(i int, c *channel[T]) {
+	for _, p := range w.peers {
+		p.sendTo(i)
+	}
+	w.send(c)
 }
 
 // channel is the way from this subtask to one consumer.
@@ -124,7 +160,7 @@ func (w *writer[T]) put(i int, v *T, ts int64) {
 	c := w.chans[i]
 	if c == nil || c.batch == nil || c.seen != w.turn {
 		if c = w.begin(i); c.batch == nil {
-			w.encode(c, v, ts)
+			w.encode(i, c, v, ts)
 			return
 		}
 	}
@@ -134,7 +170,7 @@ func (w *writer[T]) put(i int, v *T, ts int64) {
 		b.stamp(ts)
 	}
 	if len(b.Records) >= w.limit {
-		w.send(c)
+		w.sendFull(i, c)
 	}
 }
 
@@ -233,7 +269,7 @@ func (w *writer[T]) noteRemote(c *channel[T]) {
 }
 
 // encode appends *v to the frame of a remote channel.
-func (w *writer[T]) encode(c *channel[T], v *T, ts int64) {
+func (w *writer[T]) encode(i int, c *channel[T], v *T, ts int64) {
 	r := c.remote
 	if ts != NoTimestamp && !r.times {
 		if r.records > 0 {
@@ -249,7 +285,7 @@ func (w *writer[T]) encode(c *channel[T], v *T, ts int64) {
 	r.buf = w.codec.Append(r.buf, v)
 	r.records++
 	if len(r.buf) >= w.segment {
-		w.send(c)
+		w.sendFull(i, c)
 		w.outlet.Flush()
 	}
 }

@@ -68,6 +68,7 @@ func (t *Task) build() error {
 			return err
 		}
 	}
+	t.coupleWriters()
 	for i := len(chain.Nodes) - 1; i >= 0; i-- {
 		n := chain.Nodes[i]
 		outs := make([]any, len(n.Outputs))
@@ -134,6 +135,25 @@ func (t *Task) addWriter(k int, consumers [][][]any) error {
 	t.outputs = append(t.outputs, output)
 	consumers[out.Node][out.Output] = append(consumers[out.Node][out.Output], node)
 	return nil
+}
+
+// coupleWriters couples the outputs that lead to the same consumers.
+func (t *Task) coupleWriters() {
+	type consumers struct {
+		vertex   core.VertexID
+		from, to int
+	}
+	byConsumers := map[consumers][]operator.Output{}
+	for k := range t.cfg.Chain.Outs {
+		out := &t.cfg.Chain.Outs[k]
+		_, down := t.findVertex(out.Target)
+		from, to := out.Strategy.Targets(t.cfg.Attempt.Subtask, t.vertex.Parallelism, down.Parallelism)
+		key := consumers{out.Target, from, to}
+		byConsumers[key] = append(byConsumers[key], t.outputs[k])
+	}
+	for _, outputs := range byConsumers {
+		operator.Couple(outputs...)
+	}
 }
 
 func selectionOf(s graph.ShipStrategy) (operator.Selection, error) {
