@@ -62,6 +62,9 @@ func NewBackend(owned core.KeyGroupRange, maxParallelism int, disk KeyValue, pre
 // KeyGroups returns the key groups that the subtask owns.
 func (b *Backend) KeyGroups() core.KeyGroupRange { return b.owned }
 
+// groups is the number of key groups that the subtask owns.
+func (b *Backend) groups() int { return b.owned.To - b.owned.From }
+
 // MaxParallelism is the number of key groups of the job.
 func (b *Backend) MaxParallelism() int { return b.maxParallelism }
 

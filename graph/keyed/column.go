@@ -13,7 +13,7 @@ type column[E any] struct {
 	pages []*[blockLen]E // by block; nil where no row of the block was ever present
 }
 
-// newColumn registers a column of sc. The caller makes itself known by sc.columns.
+// newColumn registers a column of sc, which the caller adds to sc.columns.
 func newColumn[E any](sc *Scope, s State) (column[E], error) {
 	if err := sc.backend.register(s); err != nil {
 		return column[E]{}, err
@@ -27,26 +27,26 @@ func newColumn[E any](sc *Scope, s State) (column[E], error) {
 // at returns the element of a row that is present.
 func (c *column[E]) at(row uint32) *E { return &c.pages[row/blockLen][row%blockLen] }
 
-// get returns the element of the current key, nil if there is none.
-func (c *column[E]) get() *E {
+// get returns the row of the current key and its element, nil if there is none.
+func (c *column[E]) get() (row uint32, e *E) {
 	r := c.scope.find(c.name)
 	if r == nil || r.present&c.bit == 0 {
-		return nil
+		return 0, nil
 	}
-	return c.at(r.row)
+	return r.row, c.at(r.row)
 }
 
-// ref returns the element of the current key, a new zero one if there was none.
-func (c *column[E]) ref() (e *E, isNew bool) {
+// ref returns the row of the current key and its element, a new zero one if there was none.
+func (c *column[E]) ref() (row uint32, e *E, isNew bool) {
 	r := c.scope.take(c.name)
 	if r.present&c.bit != 0 {
-		return c.at(r.row), false
+		return r.row, c.at(r.row), false
 	}
 	r.present |= c.bit
 	if b := int(r.row / blockLen); b >= len(c.pages) || c.pages[b] == nil {
 		c.grow(b)
 	}
-	return c.at(r.row), true
+	return r.row, c.at(r.row), true
 }
 
 // grow allocates the extent of a block.
@@ -78,7 +78,7 @@ func (c *column[E]) remove(r *rowState) {
 
 // sweep looks at the next n rows after *cursor and removes the elements that drop wants removed. done tells that it
 // came to the last row.
-func (c *column[E]) sweep(cursor *uint32, n int, drop func(*E) bool) (done bool) {
+func (c *column[E]) sweep(cursor *uint32, n int, drop func(row uint32, e *E) bool) (done bool) {
 	rows := uint32(len(c.pages)) * blockLen
 	for ; n > 0 && *cursor < rows; n-- {
 		row := *cursor
@@ -87,10 +87,7 @@ func (c *column[E]) sweep(cursor *uint32, n int, drop func(*E) bool) (done bool)
 			*cursor += blockLen - 1 - row%blockLen
 			continue
 		}
-		if c.scope.index.free(row) {
-			continue
-		}
-		if r := c.scope.index.state(row); r.present&c.bit != 0 && drop(c.at(row)) {
+		if r := c.scope.index.state(row); r.present&c.bit != 0 && drop(row, c.at(row)) {
 			c.remove(r)
 		}
 	}
@@ -100,3 +97,12 @@ func (c *column[E]) sweep(cursor *uint32, n int, drop func(*E) bool) (done bool)
 	*cursor = 0
 	return true
 }
+
+func (c *column[E]) forget(block uint32) {
+	if int(block) < len(c.pages) {
+		c.pages[block] = nil
+	}
+}
+
+// group is the place of a row's key group among those of the subtask.
+func (c *column[E]) group(row uint32) int { return int(c.scope.blocks[row/blockLen].group) }

@@ -13,7 +13,6 @@ import (
 type Rows[K comparable] struct {
 	Scope
 	key    K
-	hash   uint64
 	hashOf func(*K) uint64
 	codec  codec.Codec[K]
 	table  *Table[K, rowState]
@@ -23,19 +22,19 @@ type Rows[K comparable] struct {
 
 // rowState is what is known of a row besides its key.
 type rowState struct {
-	present uint64 // a bit per state that has something for the key
+	present uint64 // a bit per column that has something for the key
 	row     uint32 // its number: a block and the place in it
-	timers  uint32
 }
 
 // Scope is the part of Rows that does not depend on K: what states and timers are bound to.
 type Scope struct {
 	backend *Backend
 	where   position
+	hash    uint64    // of the current key
 	cur     *rowState // of the current key; nil if it has none or if it was not yet looked for
 	index   rowIndex
 	blocks  []block
-	columns []releaser
+	columns []anyColumn
 	clock   func() int64
 	now     int64
 	nowRead bool      // now is that of the current record
@@ -70,13 +69,15 @@ type rowIndex interface {
 	drop(row uint32)             // frees a row
 	state(row uint32) *rowState  // of a row in use
 	enter(row uint32)            // makes the row's key the current one
-	free(row uint32) bool        // the number is not in use
 	appendKey(dst []byte) []byte // current key: key group, 2 bytes, big endian, and the encoded key
 	enterKey(src []byte) error   // makes what appendKey wrote the current key
 }
 
-// releaser is a column, whatever its type.
-type releaser interface{ release(row uint32) }
+// anyColumn is a column, whatever its type.
+type anyColumn interface {
+	// forget gives the memory of a block back, in which no row is present.
+	forget(block uint32)
+}
 
 // diskScope is what the disk adds to a Scope.
 type diskScope interface {
@@ -89,11 +90,27 @@ func NewRows[K comparable](b *Backend) (*Rows[K], error) {
 	if b.key != nil {
 		return nil, fmt.Errorf("the backend has rows already")
 	}
-	r := &Rows[K]{Scope: Scope{backend: b}}
 	schema, err := codec.SchemaOf[K]()
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
+	r, err := makeRows[K](b)
+	if err != nil {
+		return nil, err
+	}
+	if b.disk != nil {
+		if r.disk, err = newDiskScope(r); err != nil {
+			return nil, err
+		}
+	}
+	b.key = schema
+	return r, nil
+}
+
+// makeRows returns rows that b does not know of.
+func makeRows[K comparable](b *Backend) (*Rows[K], error) {
+	r := &Rows[K]{Scope: Scope{backend: b}}
+	var err error
 	if r.hashOf, err = codec.HashFor[K](); err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
@@ -105,12 +122,6 @@ func NewRows[K comparable](b *Backend) (*Rows[K], error) {
 	}
 	r.groups = make([][]uint32, b.owned.To-b.owned.From)
 	r.index = r
-	if b.disk != nil {
-		if r.disk, err = newDiskScope(&r.Scope); err != nil {
-			return nil, err
-		}
-	}
-	b.key = schema
 	return r, nil
 }
 
@@ -182,7 +193,7 @@ func (sc *Scope) find(state string) *rowState {
 
 func (sc *Scope) resolve(state string) *rowState {
 	if sc.where == noKey {
-		panic(fmt.Errorf("%s: there is no current key: use it while a record of a keyed stream is processed or a timer fires, not in Open, Finish or another goroutine", state))
+		panic(fmt.Errorf("state %q: there is no current key: use it while a record of a keyed stream is processed or a timer fires, not in Open, Finish or another goroutine", state))
 	}
 	sc.cur = sc.index.lookup()
 	sc.where = resolved
@@ -200,7 +211,7 @@ func (sc *Scope) take(state string) *rowState {
 
 // settle frees a row that has become empty.
 func (sc *Scope) settle(r *rowState) {
-	if r.present == 0 && r.timers == 0 {
+	if r.present == 0 {
 		if sc.cur == r {
 			sc.cur = nil
 		}
@@ -211,9 +222,9 @@ func (sc *Scope) settle(r *rowState) {
 func (r *Rows[K]) lookup() *rowState { return r.table.Get(&r.key, r.hash) }
 
 func (r *Rows[K]) insert() *rowState {
-	state, _ := r.table.Ref(&r.key, r.hash)
 	g := core.KeyGroup(r.hash, r.table.maxParallelism) - r.table.owned.From
-	_, number, _ := r.table.groups[g].find(&r.key, uint32(r.hash))
+	number := r.table.groups[g].next()
+	state, _ := r.table.Ref(&r.key, r.hash)
 	for int(number/blockLen) >= len(r.groups[g]) {
 		r.addExtent(g)
 	}
@@ -238,20 +249,22 @@ func (r *Rows[K]) addExtent(g int) {
 // entry returns the entry of a row in use.
 func (r *Rows[K]) entry(row uint32) *entry[K, rowState] {
 	b := &r.blocks[row/blockLen]
-	return r.table.groups[b.group].entry(b.number + row%blockLen)
+	return r.table.groups[b.group].at(b.number + row%blockLen)
 }
 
 func (r *Rows[K]) state(row uint32) *rowState { return &r.entry(row).value }
 
 func (r *Rows[K]) drop(row uint32) {
-	k := r.entry(row).key
-	r.table.Delete(&k, r.hashOf(&k))
-}
-
-func (r *Rows[K]) free(row uint32) bool {
-	b := &r.blocks[row/blockLen]
-	g, number := &r.table.groups[b.group], b.number+row%blockLen
-	return number >= g.used || int(number/64) < len(g.gone) && g.gone[number/64]>>(number%64)&1 != 0
+	g := r.blocks[row/blockLen].group
+	k := &r.entry(row).key
+	r.table.Delete(k, r.hashOf(k))
+	if t := &r.table.groups[g]; t.live == 0 {
+		for _, b := range r.groups[g][t.room()/blockLen:] {
+			for _, c := range r.columns {
+				c.forget(b)
+			}
+		}
+	}
 }
 
 func (r *Rows[K]) enter(row uint32) {

@@ -6,8 +6,9 @@ import (
 )
 
 // Store maps keys to values: the state of an operator that knows both types. hash is always that of codec.HashFor[K].
-// Pointers that it returns are valid until the next call; what Ref points to may be changed until then. Strings in
-// values are the caller's to detach (codec.DetachFor), those in keys are the store's.
+// Pointers that it returns are valid until the next call. What Ref points to may be changed until then, all else is to
+// be read only: a change would get lost on disk and in a checkpoint. Strings in values are the caller's to detach
+// (codec.DetachFor), those in keys are the store's.
 //
 // A fault of the disk, and a key of a group that the subtask does not own (B-46), is a panic with an error.
 type Store[K comparable, V any] interface {
@@ -19,8 +20,8 @@ type Store[K comparable, V any] interface {
 	Delete(k *K, hash uint64) bool
 	// Len returns the number of keys.
 	Len() int
-	// All ranges over all entries, one key group after the other. The loop may change values and delete the entry
-	// that it is at. Whether it sees keys inserted meanwhile is open.
+	// All ranges over all entries, one key group after the other. The loop may Ref and Delete the entry that it
+	// is at. Whether it sees keys inserted meanwhile is open.
 	All() iter.Seq2[*K, *V]
 	// Clear removes all keys.
 	Clear()

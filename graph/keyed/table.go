@@ -3,20 +3,12 @@ package keyed
 import (
 	"fmt"
 	"iter"
-	"math/bits"
-	"unsafe"
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/codec"
 )
 
-const (
-	chunkLen    = 256 // entries per chunk, once a group has so many
-	firstLen    = 16  // entries of the first chunk: a group of few keys stays small
-	smallChunks = 5   // chunks that hold the first chunkLen entries: 16, 16, 32, 64 and 128
-	minSlots    = 16
-	maxUsed     = 1<<32 - 2 // entry numbers and one more than them fit into 32 bits
-)
+const minSlots = 16
 
 // Table maps keys to values within the key groups of one subtask.
 type Table[K comparable, V any] struct {
@@ -37,12 +29,8 @@ type entry[K comparable, V any] struct {
 type group[K comparable, V any] struct {
 	// slots are the lower 32 bits of a hash above the number of an entry plus one; 0 is an empty slot. Linear
 	// probing, at most 3/4 full, no marks of deleted slots: those behind move up.
-	slots  []uint64
-	chunks []*entry[K, V] // first entry of each chunk
-	used   uint32         // entry numbers given out so far
-	live   int            // entries in use
-	free   []uint32       // numbers of deleted entries
-	gone   []uint64       // a bit per deleted entry; nil as long as nothing was deleted
+	slots []uint64
+	arena[entry[K, V]]
 }
 
 // New returns an empty table for the key groups of a subtask. It fails for key types without a hash.
@@ -71,55 +59,27 @@ func New[K comparable, V any](owned core.KeyGroupRange, maxParallelism int) (*Ta
 // It panics if the subtask does not own the key's group: then the key selector of the program gave different keys for
 // one record (B-46).
 func (t *Table[K, V]) Ref(k *K, hash uint64) (v *V, isNew bool) {
-	g := t.group(hash)
-	if g.live >= len(g.slots)/4*3 {
-		g.grow()
+	e, isNew := t.group(hash).ref(k, uint32(hash), t.detachKey)
+	if isNew {
+		t.live++
 	}
-	low := uint32(hash)
-	mask := uint32(len(g.slots) - 1)
-	i := low & mask
-	for ; g.slots[i] != 0; i = (i + 1) & mask {
-		if s := g.slots[i]; uint32(s>>32) == low {
-			if e := g.entry(uint32(s) - 1); e.key == *k {
-				return &e.value, false
-			}
-		}
-	}
-	number, e := g.take()
-	e.key = *k
-	if t.detachKey != nil {
-		t.detachKey(&e.key)
-	}
-	g.slots[i] = uint64(low)<<32 | uint64(number+1)
-	g.live++
-	t.live++
-	return &e.value, true
+	return &e.value, isNew
 }
 
 // Get returns the value of *k, nil if there is none.
 func (t *Table[K, V]) Get(k *K, hash uint64) *V {
 	g := t.group(hash)
 	if _, number, ok := g.find(k, uint32(hash)); ok {
-		return &g.entry(number).value
+		return &g.at(number).value
 	}
 	return nil
 }
 
 // Delete removes *k and tells whether it was there.
 func (t *Table[K, V]) Delete(k *K, hash uint64) bool {
-	g := t.group(hash)
-	i, number, ok := g.find(k, uint32(hash))
-	if !ok {
+	if !t.group(hash).remove(k, uint32(hash)) {
 		return false
 	}
-	g.closeGap(i)
-	*g.entry(number) = entry[K, V]{}
-	for len(g.gone) <= int(number/64) {
-		g.gone = append(g.gone, 0)
-	}
-	g.gone[number/64] |= 1 << (number % 64)
-	g.free = append(g.free, number)
-	g.live--
 	t.live--
 	return true
 }
@@ -137,10 +97,10 @@ func (t *Table[K, V]) Group(keyGroup int) iter.Seq2[*K, *V] {
 	g := &t.groups[keyGroup-t.owned.From]
 	return func(yield func(*K, *V) bool) {
 		for number := uint32(0); number < g.used; number++ {
-			if word := int(number / 64); word < len(g.gone) && g.gone[word]>>(number%64)&1 != 0 {
+			if !g.has(number) {
 				continue
 			}
-			if e := g.entry(number); !yield(&e.key, &e.value) {
+			if e := g.at(number); !yield(&e.key, &e.value) {
 				return
 			}
 		}
@@ -182,6 +142,29 @@ func notOwned(keyGroup int, owned core.KeyGroupRange) error {
 		keyGroup, owned.From, owned.To-1)
 }
 
+// ref returns the entry of a key, a new one if there was none.
+func (g *group[K, V]) ref(k *K, low uint32, detach func(*K)) (e *entry[K, V], isNew bool) {
+	if g.live >= len(g.slots)/4*3 {
+		g.grow()
+	}
+	mask := uint32(len(g.slots) - 1)
+	i := low & mask
+	for ; g.slots[i] != 0; i = (i + 1) & mask {
+		if s := g.slots[i]; uint32(s>>32) == low {
+			if e := g.at(uint32(s) - 1); e.key == *k {
+				return e, false
+			}
+		}
+	}
+	number, e := g.take()
+	e.key = *k
+	if detach != nil {
+		detach(&e.key)
+	}
+	g.slots[i] = uint64(low)<<32 | uint64(number+1)
+	return e, true
+}
+
 // find returns slot and entry number of a key.
 func (g *group[K, V]) find(k *K, low uint32) (slot, number uint32, ok bool) {
 	if g.live == 0 {
@@ -190,7 +173,7 @@ func (g *group[K, V]) find(k *K, low uint32) (slot, number uint32, ok bool) {
 	mask := uint32(len(g.slots) - 1)
 	for i := low & mask; g.slots[i] != 0; i = (i + 1) & mask {
 		if s := g.slots[i]; uint32(s>>32) == low {
-			if number := uint32(s) - 1; g.entry(number).key == *k {
+			if number := uint32(s) - 1; g.at(number).key == *k {
 				return i, number, true
 			}
 		}
@@ -198,60 +181,18 @@ func (g *group[K, V]) find(k *K, low uint32) (slot, number uint32, ok bool) {
 	return 0, 0, false
 }
 
-// entry returns the entry of a number that was given out.
-func (g *group[K, V]) entry(number uint32) *entry[K, V] {
-	chunk, at := number>>8+smallChunks-1, number%chunkLen
-	if number < chunkLen {
-		// Chunk 0 holds numbers below 16, chunk i those from 8<<i to below 16<<i.
-		chunk = uint32(bits.Len32(number / firstLen))
-		if at = number; chunk > 0 {
-			at -= firstLen / 2 << chunk
-		}
+// remove removes a key and tells whether it was there. A group that was large and has become empty gives its memory
+// back.
+func (g *group[K, V]) remove(k *K, low uint32) bool {
+	i, number, ok := g.find(k, low)
+	if !ok {
+		return false
 	}
-	return (*entry[K, V])(unsafe.Add(unsafe.Pointer(g.chunks[chunk]), uintptr(at)*unsafe.Sizeof(entry[K, V]{})))
-}
-
-// take returns a zero entry and its number.
-func (g *group[K, V]) take() (uint32, *entry[K, V]) {
-	if last := len(g.free) - 1; last >= 0 {
-		number := g.free[last]
-		g.free = g.free[:last]
-		g.gone[number/64] &^= 1 << (number % 64)
-		return number, g.entry(number)
+	g.closeGap(i)
+	if g.put(number) && uint32(len(g.slots)) > 2*max(g.room(), minSlots) {
+		g.slots = nil
 	}
-	if g.used >= maxUsed {
-		panic(fmt.Errorf("a key group has %d keys, which is all it can hold", g.used))
-	}
-	number := g.used
-	if number == g.room() {
-		g.chunks = append(g.chunks, &make([]entry[K, V], chunkSize(len(g.chunks)))[0])
-	}
-	g.used++
-	return number, g.entry(number)
-}
-
-// room returns how many entries the chunks hold.
-func (g *group[K, V]) room() uint32 {
-	switch n := len(g.chunks); {
-	case n == 0:
-		return 0
-	case n <= smallChunks:
-		return firstLen << (n - 1)
-	default:
-		return uint32(n-smallChunks+1) * chunkLen
-	}
-}
-
-// chunkSize returns the number of entries of chunk i.
-func chunkSize(i int) int {
-	switch {
-	case i == 0:
-		return firstLen
-	case i < smallChunks:
-		return firstLen / 2 << i
-	default:
-		return chunkLen
-	}
+	return true
 }
 
 // grow doubles the slots.
@@ -287,13 +228,5 @@ func (g *group[K, V]) closeGap(i uint32) {
 
 func (g *group[K, V]) clear() {
 	clear(g.slots)
-	left := int(g.used)
-	for i, first := range g.chunks {
-		n := min(left, chunkSize(i))
-		clear(unsafe.Slice(first, n))
-		left -= n
-	}
-	g.used, g.live = 0, 0
-	g.free = g.free[:0]
-	g.gone = g.gone[:0]
+	g.arena.clear()
 }

@@ -43,7 +43,8 @@ func (v *Value[V]) Get() *V {
 	if v.disk != nil {
 		return v.disk.Get()
 	}
-	return v.get()
+	_, value := v.get()
+	return value
 }
 
 // Ref returns the value of the current key, a new zero one if there was none, to be changed in place until the key
@@ -52,7 +53,8 @@ func (v *Value[V]) Ref() (value *V, isNew bool) {
 	if v.disk != nil {
 		return v.disk.Ref()
 	}
-	return v.ref()
+	_, value, isNew = v.ref()
+	return value, isNew
 }
 
 // Set stores a copy of *value with strings of its own.
@@ -61,7 +63,7 @@ func (v *Value[V]) Set(value *V) {
 		v.disk.Set(value)
 		return
 	}
-	to, _ := v.ref()
+	_, to, _ := v.ref()
 	*to = *value
 	if v.detach != nil {
 		v.detach(to)
@@ -83,10 +85,5 @@ func (v *Value[V]) Sweep(n int, drop func(v *V) bool) (done bool) {
 	if v.disk != nil {
 		return v.disk.Sweep(n, drop)
 	}
-	return v.sweep(&v.cursor, n, drop)
-}
-
-func (v *Value[V]) release(row uint32) {
-	var zero V
-	*v.at(row) = zero
+	return v.sweep(&v.cursor, n, func(_ uint32, value *V) bool { return drop(value) })
 }
