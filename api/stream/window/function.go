@@ -19,13 +19,17 @@ func AggregateRef[K comparable, T, A, R any](in stream.Input[K, T], spec Spec, a
 }
 
 func aggregateRef[K comparable, T, A, R any](in stream.Input[K, T], verb string, spec Spec, agg stream.AggregatorRef[T, A, R]) *stream.Stream[Result[K, R]] {
+	checkAggregator(in, verb, agg)
+	return aggregate(in, verb, spec, fold[T, A, R]{add: agg.Add, merge: agg.Merge, result: agg.Result})
+}
+
+func checkAggregator[K comparable, T, A, R any](in stream.Input[K, T], verb string, agg stream.AggregatorRef[T, A, R]) {
 	if agg.Add == nil {
 		stream.Fault(in, "%s: the aggregator has no Add", verb)
 	}
 	if agg.Result == nil {
 		stream.Fault(in, "%s: the aggregator has no Result", verb)
 	}
-	return aggregate(in, verb, spec, fold[T, A, R]{add: agg.Add, merge: agg.Merge, result: agg.Result})
 }
 
 // Reduce combines the records of each window into one: the first as it is, each further one by f(so far, record). f
@@ -34,10 +38,12 @@ func Reduce[K comparable, T any](in stream.Input[K, T], spec Spec, f func(sum, v
 	if f == nil {
 		stream.Fault(in, "WindowReduce: the function is nil")
 	}
+	return aggregate(in, "WindowReduce", spec, reduceFold(f))
+}
+
+func reduceFold[T any](f func(sum, v T) T) fold[T, T, T] {
 	into := func(sum, v *T) { *sum = f(*sum, *v) }
-	return aggregate(in, "WindowReduce", spec, fold[T, T, T]{
-		first: func(sum, v *T) { *sum = *v }, add: into, merge: into, result: func(sum *T) T { return *sum },
-	})
+	return fold[T, T, T]{first: func(sum, v *T) { *sum = *v }, add: into, merge: into, result: func(sum *T) T { return *sum }}
 }
 
 // Counts counts the records of each window.
@@ -80,31 +86,9 @@ func keyedBy[K comparable, T any](in stream.Input[K, T]) *stream.Keyed[K, T] {
 
 // aggregate chooses the operator.
 func aggregate[K comparable, T, A, R any](in stream.Input[K, T], verb string, spec Spec, f fold[T, A, R]) *stream.Stream[Result[K, R]] {
-	for _, text := range spec.faults() {
-		stream.Fault(in, "%s: %v: %s", verb, spec, text)
-	}
-	var gap func(*T) time.Duration
-	if spec.gap != nil {
-		var ok bool
-		if gap, ok = spec.gap.(func(*T) time.Duration); !ok {
-			stream.Fault(in, "%s: the gap of SessionBy is of %s, the records are of %s", verb, spec.gapType, reflect.TypeFor[T]())
-		}
-	}
-	if f.merge == nil {
-		switch {
-		case spec.combine:
-			stream.Fault(in, "%s: the aggregator has no Merge, which Combine needs", verb)
-		case spec.shape == session || spec.shape == sessionBy:
-			stream.Fault(in, "%s: the aggregator has no Merge, which sessions need: two may grow into one", verb)
-		}
-	}
-	if err := f.prepare(); err != nil {
-		stream.Fault(in, "%s: the accumulator cannot be kept as state: %v", verb, err)
-	}
-	single := false // one subtask has all
-	if _, plain := any(in).(*stream.Stream[T]); plain {
-		single = true
-	}
+	check(in, verb, spec)
+	gap, _ := spec.gap.(func(*T) time.Duration)
+	checkFold(in, verb, spec, &f)
 	var out *stream.Stream[Result[K, R]]
 	switch {
 	case spec.special(), f.merge == nil && spec.shape == sliding && spec.size > spec.slide:
@@ -116,8 +100,38 @@ func aggregate[K comparable, T, A, R any](in stream.Input[K, T], verb string, sp
 	default:
 		out = aggregateSlices(keyedBy(in), verb, spec, f)
 	}
-	if single {
+	return single(in, out)
+}
+
+// single makes one subtask of the operator of out if in is a plain stream, of which one subtask sees all.
+func single[K comparable, T, U any](in stream.Input[K, T], out *stream.Stream[U]) *stream.Stream[U] {
+	if _, plain := any(in).(*stream.Stream[T]); plain {
 		out.Parallelism(1)
 	}
 	return out
+}
+
+// check reports what is wrong with a Spec.
+func check[K comparable, T any](in stream.Input[K, T], verb string, spec Spec) {
+	for _, text := range spec.faults() {
+		stream.Fault(in, "%s: %v: %s", verb, spec, text)
+	}
+	if _, ok := spec.gap.(func(*T) time.Duration); spec.gap != nil && !ok {
+		stream.Fault(in, "%s: the gap of SessionBy is of %s, the records are of %s", verb, spec.gapType, reflect.TypeFor[T]())
+	}
+}
+
+// checkFold prepares the fold and reports what is wrong with it.
+func checkFold[K comparable, T, A, R any](in stream.Input[K, T], verb string, spec Spec, f *fold[T, A, R]) {
+	if f.merge == nil {
+		switch {
+		case spec.combine:
+			stream.Fault(in, "%s: the aggregator has no Merge, which Combine needs", verb)
+		case spec.shape == session || spec.shape == sessionBy:
+			stream.Fault(in, "%s: the aggregator has no Merge, which sessions need: two may grow into one", verb)
+		}
+	}
+	if err := f.prepare(); err != nil {
+		stream.Fault(in, "%s: the accumulator cannot be kept as state: %v", verb, err)
+	}
 }
