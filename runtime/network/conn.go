@@ -1,7 +1,6 @@
 package network
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +34,9 @@ type conn struct {
 	dialed   bool       // by us
 	done     chan struct{}
 
-	quickReader io.Reader // of the reader goroutine
+	reading sync.Mutex // held by who reads: the connection's goroutine, or the task that it lent the reading to
+	frames  *splitter
+	lent    lending
 
 	write       sync.Mutex
 	quickWriter io.Writer
@@ -60,7 +61,8 @@ type remoteSide struct {
 func (n *Network) newConn(nc net.Conn, peer string, identity core.Token, dialed bool) *conn {
 	r, w := quickIO(nc)
 	return &conn{
-		net: n, nc: nc, peer: peer, identity: identity, dialed: dialed, done: make(chan struct{}), quickReader: r, quickWriter: w,
+		net: n, nc: nc, peer: peer, identity: identity, dialed: dialed, done: make(chan struct{}), quickWriter: w,
+		frames: newSplitter(nc, r, &n.frames), lent: lending{back: make(chan struct{}, 1)},
 		streams: map[uint64]*stream{}, consumers: map[uint32]*remoteSide{}, inbounds: map[uint32]*inbound{},
 	}
 }
@@ -166,6 +168,7 @@ func (c *conn) fail(err error) {
 	}
 	leaving := c.leaving
 	c.mu.Unlock()
+	c.reclaim()
 	if !leaving && len(owners) > 0 {
 		c.net.log.Warn("data connection ended", "peer", c.peer, "cause", err)
 	}
@@ -191,59 +194,62 @@ func (c *conn) run() {
 }
 
 func (c *conn) read() error {
-	r := bufio.NewReaderSize(c.quickReader, readBuffer)
-	var head [frame.HeaderSize]byte
-	var f *operator.Frame
-	alloc := func(h *frame.Header) []byte {
-		if h.Kind != frame.Data {
-			return make([]byte, h.Length)
-		}
-		f = c.net.frames.Get().(*operator.Frame)
-		if cap(f.Payload) < int(h.Length) {
-			f.Payload = make([]byte, h.Length)
-		}
-		f.Payload = f.Payload[:h.Length]
-		return f.Payload
-	}
+	c.reading.Lock()
+	defer c.reading.Unlock()
 	for {
-		f = nil
-		h, payload, err := frame.Read(r, &head, operator.MaxFrame, alloc)
+		gate, err := c.readFrame()
 		if err != nil {
 			return err
 		}
-		switch h.Kind {
-		case frame.Data, frame.Watermark, frame.Idle, frame.Barrier, frame.End:
-			err = c.deliver(&h, f)
-		case frame.Credit:
-			err = c.credit(&h)
-		case frame.Open:
-			err = c.opened(&h, payload)
-		case frame.Close:
-			c.closed(h.Gate)
-		default:
-			err = fmt.Errorf("%w: %s after the handshake", frame.ErrKind, h.Kind)
+		if gate == nil {
+			c.lent.slept = 0
+			continue
 		}
-		if err != nil {
-			return err
+		if c.lend(gate) {
+			c.reading.Unlock()
+			<-c.lent.back
+			c.reading.Lock()
 		}
 	}
 }
 
-// deliver puts an element of a channel into its gate.
-func (c *conn) deliver(h *frame.Header, f *operator.Frame) error {
+// readFrame reads one frame and does what it says. It returns the gate into which it was put if that has woken its
+// task.
+func (c *conn) readFrame() (woken *Gate, err error) {
+	h, f, payload, err := c.frames.next()
+	if err != nil {
+		return nil, err
+	}
+	switch h.Kind {
+	case frame.Data, frame.Watermark, frame.Idle, frame.Barrier, frame.End:
+		return c.deliver(&h, f)
+	case frame.Credit:
+		return nil, c.credit(&h)
+	case frame.Open:
+		return nil, c.opened(&h, payload)
+	case frame.Close:
+		c.closed(h.Gate)
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("%w: %s after the handshake", frame.ErrKind, h.Kind)
+	}
+}
+
+// deliver puts an element of a channel into its gate, which it returns if that has woken the task.
+func (c *conn) deliver(h *frame.Header, f *operator.Frame) (woken *Gate, err error) {
 	c.mu.Lock()
 	in := c.inbounds[h.Gate]
 	if in == nil {
 		c.mu.Unlock()
-		return nil // the consumer has ended; the frame was under way
+		return nil, nil // the consumer has ended; the frame was under way
 	}
-	err := in.check(h)
+	err = in.check(h)
 	if err == nil && h.Kind == frame.End && in.remaining > 0 {
 		in.remaining--
 	}
 	c.mu.Unlock()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m := operator.Message{Kind: h.Kind, Input: in.input, Channel: in.base + int32(h.Channel), Arg: int64(h.Arg)}
 	if h.Kind == frame.Data {
@@ -253,8 +259,10 @@ func (c *conn) deliver(h *frame.Header, f *operator.Frame) error {
 		f.Header, f.Home = *h, in
 		m.Data = f
 	}
-	in.gate.Put(m)
-	return nil
+	if in.gate.put(m) {
+		woken = in.gate
+	}
+	return woken, nil
 }
 
 func (c *conn) credit(h *frame.Header) error {
@@ -278,6 +286,7 @@ func (c *conn) drain() {
 	c.mu.Lock()
 	c.leaving = true
 	c.mu.Unlock()
+	c.reclaim()
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		timer := time.NewTimer(drainTimeout)
 		defer timer.Stop()
@@ -367,6 +376,7 @@ func (in *inbound) close() {
 	delete(c.inbounds, in.id)
 	tell := c.err == nil
 	c.mu.Unlock()
+	c.reclaim()
 	if tell {
 		var buf [frame.HeaderSize]byte
 		frame.Seal(buf[:], &frame.Header{Kind: frame.Close, Gate: in.id})
@@ -391,6 +401,7 @@ func streamKey(gate, channel uint32) uint64 { return uint64(gate)<<32 | uint64(c
 
 // stream makes the producer's end of a channel.
 func (c *conn) stream(o *Outlet, to *consumer, channel uint32) (*stream, error) {
+	defer c.reclaim() // there will be credits to read
 	s := &stream{conn: c, outlet: o, gate: to.id, channel: channel, limit: int32(to.credits)}
 	s.credits.Store(s.limit)
 	c.mu.Lock()

@@ -27,6 +27,8 @@ type Gate struct {
 	in      []operator.Message
 	actions []func()
 	asleep  sleeper // what the task waits for, nil: it does not
+	conn    *conn   // the connection that the task reads itself when it has nothing to do; nil: none
+	clocked bool    // the task has waited for an instant
 	closed  bool
 	taken   int64     // messages taken so far: the number of in[0], plus 1
 	last    [][]int64 // by input and channel: number of its last message if that is a watermark; 0: none. Made on need.
@@ -106,16 +108,19 @@ func (g *Gate) openRemote(e *Edge, address string, producers int) error {
 }
 
 // Put implements operator.Gate.
-func (g *Gate) Put(m operator.Message) {
+func (g *Gate) Put(m operator.Message) { g.put(m) }
+
+// put is Put; it tells whether the task had to be woken.
+func (g *Gate) put(m operator.Message) (woken bool) {
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
-		return
+		return false
 	}
 	if m.Kind == frame.Watermark || m.Kind == frame.Idle {
 		if g.merge(&m) {
 			g.mu.Unlock()
-			return
+			return false
 		}
 	} else if g.last != nil {
 		if l := g.last[m.Input]; l != nil {
@@ -123,7 +128,7 @@ func (g *Gate) Put(m operator.Message) {
 		}
 	}
 	g.in = append(g.in, m)
-	g.wake()
+	return g.wake()
 }
 
 // merge puts a watermark into the last message of its channel, if that is one and still waits. Else it notes where
@@ -152,13 +157,15 @@ func (g *Gate) merge(m *operator.Message) bool {
 }
 
 // wake unlocks and wakes the task if it sleeps.
-func (g *Gate) wake() {
+func (g *Gate) wake() (woken bool) {
 	asleep := g.asleep
 	g.asleep = nil
 	g.mu.Unlock()
-	if asleep != nil {
-		asleep.interrupt()
+	if asleep == nil {
+		return false
 	}
+	asleep.interrupt()
+	return true
 }
 
 // Run queues fn for the task's goroutine; after Close it is dropped.
@@ -213,12 +220,28 @@ func (g *Gate) wait(until time.Time, messages bool) {
 		g.mu.Unlock()
 		return
 	}
+	if c := g.conn; c != nil {
+		if until.IsZero() && messages {
+			g.asleep = c.frames
+			g.mu.Unlock()
+			c.readFor(g)
+			return
+		}
+		g.mu.Unlock()
+		c.reclaim()
+		g.mu.Lock()
+		if messages && len(g.in) > 0 || len(g.actions) > 0 {
+			g.mu.Unlock()
+			return
+		}
+	}
 	if until.IsZero() {
 		g.asleep = g.token
 		g.mu.Unlock()
 		<-g.token
 		return
 	}
+	g.clocked = true
 	if g.clock == nil {
 		g.clock = g.net.newClock()
 	}

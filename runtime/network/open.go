@@ -86,6 +86,7 @@ func (c *conn) opened(h *frame.Header, payload []byte) error {
 		c.net.release(x)
 		return fmt.Errorf("consumer %d is open already", h.Gate)
 	}
+	c.reclaim() // its producers write, and wait for credits
 	if !x.add(consumer) {
 		c.net.log.Info("open request of an old attempt refused", "peer", c.peer, "subtask", consumer.subtask, "attempt", consumer.attempt)
 	}

@@ -87,6 +87,7 @@ func (n *Network) sendOpens(p *peer) {
 	}
 	c.mu.Unlock()
 	n.mu.Unlock()
+	c.reclaim() // more than one gate reads now
 	for _, in := range opens {
 		if in.conn == nil {
 			continue // its task has ended meanwhile

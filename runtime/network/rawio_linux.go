@@ -18,6 +18,8 @@ type rawIO struct {
 	p    []byte // of the call under way
 	n    int
 	err  error
+	// waited tells that the last Read or Write had to wait.
+	waited bool
 }
 
 // newRawIO returns nil if c has no descriptor.
@@ -41,6 +43,7 @@ func (r *rawIO) once(fd uintptr) bool {
 		case syscall.EINTR:
 			continue
 		case syscall.EAGAIN:
+			r.waited = true
 			return false
 		default:
 			r.n, r.err = 0, errno
@@ -51,7 +54,7 @@ func (r *rawIO) once(fd uintptr) bool {
 
 // Read implements io.Reader.
 func (r *rawIO) Read(p []byte) (int, error) {
-	r.p = p
+	r.p, r.waited = p, false
 	err := r.conn.Read(r.try)
 	r.p = nil
 	switch {

@@ -7,4 +7,10 @@ import (
 	"net"
 )
 
+// rawIO exists on Linux only.
+type rawIO struct {
+	io.Reader
+	waited bool
+}
+
 func quickIO(nc net.Conn) (io.Reader, io.Writer) { return nc, nc }
