@@ -18,6 +18,8 @@ type Env struct {
 	config graph.JobConfig
 	nodes  []*node
 	faults graph.Faults
+
+	watermarkInterval time.Duration // negative: not set
 }
 
 // NewEnv begins a program. settings are configuration keys that stand for what the program does not set:
@@ -31,7 +33,7 @@ func NewEnv(name string, settings map[string]string) *Env {
 		ObjectReuse:   true,
 		Failover:      "region",
 		Chaining:      true,
-	}}
+	}, watermarkInterval: -1}
 	e.apply(settings)
 	return e
 }

@@ -27,6 +27,7 @@ func (e *Env) apply(settings map[string]string) {
 	}
 	s.duration("execution.buffer-timeout", &c.BufferTimeout)
 	s.duration("execution.buffer-timeout.interval", &c.BufferTimeout)
+	s.duration("pipeline.auto-watermark-interval", &e.watermarkInterval)
 	s.bool("pipeline.operator-chaining", &c.Chaining)
 	s.bool("pipeline.operator-chaining.enabled", &c.Chaining)
 	s.enum("execution.runtime-mode", &c.RuntimeMode, string(Streaming), string(Batch))

@@ -81,7 +81,8 @@ func From[T any](env *Env, src Source[T]) *Stream[T] {
 		n.Parallelism, n.only = src.Parallelism, src.Parallelism
 	}
 	n.New = func(ctx *operator.Context, outs []any) (operator.Instance, error) {
-		r := newSourceOperator(ctx, src, outs[0].(operator.Node[T]))
+		strategy, _ := n.eventTime.(*WatermarkStrategy[T])
+		r := newSourceOperator(ctx, src, strategy, env.pace(), outs[0].(operator.Node[T]))
 		return operator.Instance{Source: r, Lifecycle: r}, nil
 	}
 	return newStream[T](n)

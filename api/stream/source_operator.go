@@ -24,20 +24,55 @@ type sourceOperator[T any] struct {
 	src  Source[T]
 	out  operator.Node[T]
 
-	readers []Reader[T]
+	strategy *WatermarkStrategy[T] // of event time; nil: that of the readers, and no watermarks
+	pace     pace
+	clock    *eventClock // nil: no watermarks
+	align    *alignment  // nil: the source is in no group
+
+	readers []splitReader[T]
 	turn    int // which of readers is polled next
 	asked   bool
-	noMore  bool // no split will be assigned any more
-	slot    T    // every record goes through it
-	polled  int  // records of the Poll under way
+	noMore  bool      // no split will be assigned any more
+	slot    T         // every record goes through it
+	polled  int       // records of the Poll under way
+	now     time.Time // of the Poll under way, zero before somebody asked
+	quietAt time.Time // when the first of the silent splits will be idle, zero: never
 
 	enumeration sync.WaitGroup
 	stop        context.CancelFunc
 }
 
-func newSourceOperator[T any](op *operator.Context, src Source[T], out operator.Node[T]) *sourceOperator[T] {
+// splitReader is a Reader with the event time of what it reads.
+type splitReader[T any] struct {
+	Reader[T]
+	clock     *splitClock // nil: the source has no strategy
+	generator WatermarkGenerator[T]
+}
+
+func newSourceOperator[T any](op *operator.Context, src Source[T], strategy *WatermarkStrategy[T], p pace, out operator.Node[T]) *sourceOperator[T] {
 	ctx := newRuntimeContext(op)
-	return &sourceOperator[T]{ctx: ctx, user: ctx.user(), src: src, out: out, stop: func() {}}
+	n := &sourceOperator[T]{ctx: ctx, user: ctx.user(), src: src, strategy: strategy, pace: p, out: out, stop: func() {}}
+	if strategy == nil || p.batch {
+		return n
+	}
+	n.clock = newEventClock(ctx, out, p, strategy.idle)
+	n.clock.oneByOne = src.Bounded && src.Enumerate != nil
+	if strategy.group != "" {
+		n.align = &alignment{group: strategy.group, drift: strategy.drift, clock: n.clock, send: n.send}
+	}
+	return n
+}
+
+// add begins to read r.
+func (n *sourceOperator[T]) add(id string, r Reader[T]) {
+	s := splitReader[T]{Reader: r}
+	switch {
+	case n.clock != nil:
+		s.clock, s.generator = addSplit(n.clock, n.strategy, id)
+	case n.strategy != nil:
+		s.clock = &splitClock{} // for the timestamps
+	}
+	n.readers = append(n.readers, s)
 }
 
 // Open makes the reader, or starts the discovery of splits in subtask 0 and asks for a first split.
@@ -48,7 +83,8 @@ func (n *sourceOperator[T]) Open() error {
 		if err != nil {
 			return n.ctx.failed("open source", err)
 		}
-		n.readers, n.noMore = []Reader[T]{r}, true
+		n.add("", r)
+		n.noMore = true
 		return nil
 	}
 	if n.ctx.SubtaskIndex() == 0 {
@@ -136,13 +172,18 @@ func (n *sourceOperator[T]) HandleEvent(payload []byte) error {
 			if err != nil {
 				return n.ctx.failed("open split "+s.Id, err)
 			}
-			n.readers = append(n.readers, r)
+			n.add(s.Id, r)
 		}
 		if !n.src.Bounded {
 			n.ask()
 		}
 	case *pb.SourceEvent_NoMore:
 		n.asked, n.noMore = false, true
+	case *pb.SourceEvent_GroupWatermark:
+		if n.align == nil {
+			return fmt.Errorf("operator %q: watermark of a group that it is not in", n.ctx.OperatorName())
+		}
+		n.align.hear(e.GroupWatermark.GetWatermark())
 	default:
 		return fmt.Errorf("operator %q: unexpected source event %T", n.ctx.OperatorName(), e)
 	}
@@ -151,10 +192,37 @@ func (n *sourceOperator[T]) HandleEvent(payload []byte) error {
 
 // Poll reads at most limit records from the reader whose turn it is.
 func (n *sourceOperator[T]) Poll(limit int) operator.Next {
-	n.polled = 0
+	n.polled, n.now, n.quietAt = 0, time.Time{}, time.Time{}
 	next := n.poll(limit)
 	next.Records = n.polled
+	if n.clock != nil {
+		n.keepTime(&next)
+	}
 	return next
+}
+
+// keepTime sends watermarks after a poll and sees to it that the next one comes in time.
+func (n *sourceOperator[T]) keepTime(next *operator.Next) {
+	if next.State == operator.NextEnd {
+		n.align.end()
+		return
+	}
+	waiting := next.State != operator.NextNow
+	now := n.ctx.Now()
+	due := earlier(n.quietAt, n.clock.tick(now, waiting))
+	due = earlier(due, n.align.report(now))
+	if waiting && !due.IsZero() {
+		next.At = earlier(next.At, due)
+		next.State = operator.NextAt
+	}
+}
+
+// quiet says that a split has nothing to read.
+func (n *sourceOperator[T]) quiet(c *splitClock) {
+	if n.now.IsZero() {
+		n.now = n.ctx.Now()
+	}
+	n.quietAt = earlier(n.quietAt, n.clock.quiet(c, n.now))
 }
 
 func (n *sourceOperator[T]) poll(limit int) operator.Next {
@@ -163,7 +231,13 @@ func (n *sourceOperator[T]) poll(limit int) operator.Next {
 		if n.turn >= len(n.readers) {
 			n.turn = 0
 		}
-		switch s := n.read(limit); {
+		c := n.readers[n.turn].clock
+		if n.align != nil && n.clock.hold(c) {
+			n.turn++
+			continue
+		}
+		s := n.read(limit)
+		switch {
 		case s == Record:
 			n.turn++ // the others have their turn first
 			return operator.Next{State: operator.NextNow}
@@ -171,9 +245,10 @@ func (n *sourceOperator[T]) poll(limit int) operator.Next {
 			n.drop()
 			return operator.Next{State: operator.NextNow}
 		case s > 0:
-			if t := time.Unix(0, int64(s)); due.IsZero() || t.Before(due) {
-				due = t
-			}
+			due = earlier(due, time.Unix(0, int64(s)))
+		}
+		if n.clock != nil {
+			n.quiet(c)
 		}
 		n.turn++
 	}
@@ -182,6 +257,9 @@ func (n *sourceOperator[T]) poll(limit int) operator.Next {
 		return operator.Next{State: operator.NextEnd} // the task tells what follows
 	case len(n.readers) == 0:
 		n.ask()
+		if n.clock != nil {
+			n.quiet(n.clock.none)
+		}
 		return operator.Next{State: operator.NextEvent}
 	case !due.IsZero():
 		return operator.Next{State: operator.NextAt, At: due}
@@ -192,7 +270,10 @@ func (n *sourceOperator[T]) poll(limit int) operator.Next {
 
 // read emits at most limit records of the reader whose turn it is and returns its last status.
 func (n *sourceOperator[T]) read(limit int) Status {
-	r := n.readers[n.turn]
+	r := &n.readers[n.turn]
+	if r.clock != nil {
+		return n.readTimed(r, limit)
+	}
 	for i := range limit {
 		n.user.enter()
 		ts, s, err := r.Next(&n.slot)
@@ -209,10 +290,64 @@ func (n *sourceOperator[T]) read(limit int) Status {
 	return Record
 }
 
+// readTimed is read for a source with a strategy for event time.
+func (n *sourceOperator[T]) readTimed(r *splitReader[T], limit int) Status {
+	c, millis := r.clock, n.strategy.millis
+	for i := range limit {
+		n.user.enter()
+		ts, s, err := r.Next(&n.slot)
+		if err != nil {
+			n.ctx.fail(err)
+		}
+		if s != Record {
+			n.polled += i
+			return s
+		}
+		if millis != nil {
+			ts = millis(&n.slot)
+		}
+		if ts == NoTimestamp {
+			n.ctx.fail(n.strategy.untimed())
+		}
+		if i == 0 {
+			n.heard(c)
+		}
+		c.latest = max(c.latest, ts)
+		if r.generator == nil {
+			n.out.Record(&n.slot, ts)
+			continue
+		}
+		before := c.out.mark
+		c.out.idle = false
+		r.generator.OnRecord(&n.slot, ts, &c.out)
+		n.out.Record(&n.slot, ts)
+		if c.out.mark > before {
+			n.clock.punctuated(before)
+		}
+	}
+	n.polled += limit
+	return Record
+}
+
+// heard says that a split has records.
+func (n *sourceOperator[T]) heard(c *splitClock) {
+	if n.clock == nil {
+		return
+	}
+	n.clock.fresh = true
+	c.silent = time.Time{}
+	if c.idle {
+		n.clock.wake(c)
+	}
+}
+
 // drop closes the reader whose turn it is.
 func (n *sourceOperator[T]) drop() {
 	r := n.readers[n.turn]
 	n.readers = append(n.readers[:n.turn], n.readers[n.turn+1:]...)
+	if n.clock != nil {
+		n.clock.remove(r.clock)
+	}
 	if err := r.Close(); err != nil {
 		n.ctx.fail(fmt.Errorf("close reader: %w", err))
 	}

@@ -110,6 +110,10 @@ func (n *node) setUID(uid string) {
 		n.env.fault("UID: %v", err)
 		return
 	}
+	if n.eventTime != nil && n.UID != "" && n.UID != uid {
+		n.env.fault("UID %q: the source has uid %q, and EventTime directly after From is part of it", uid, n.UID)
+		return
+	}
 	n.UID = uid
 }
 
