@@ -20,6 +20,7 @@ type Env struct {
 	faults graph.Faults
 
 	watermarkInterval time.Duration // negative: not set
+	onError           ErrorPolicy
 }
 
 // NewEnv begins a program. settings are configuration keys that stand for what the program does not set:
@@ -156,6 +157,7 @@ func (e *Env) StreamGraph() (*graph.StreamGraph, error) {
 	sg := &graph.StreamGraph{Name: e.name, Config: e.config}
 	faults := e.faults
 	for _, n := range e.nodes {
+		n.New = n.guarded()
 		sg.Nodes = append(sg.Nodes, &n.StreamNode)
 		if n.only > 0 && n.Parallelism != n.only {
 			faults = append(faults, graph.Fault{Position: n.Position,

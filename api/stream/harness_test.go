@@ -85,14 +85,14 @@ func (f *fakeTask) advance(to time.Time) {
 	}
 }
 
-// tape writes down what an operator sends.
-type tape[T any] struct{ lines []string }
+// transcript writes down what an operator sends.
+type transcript[T any] struct{ lines []string }
 
-func (p *tape[T]) add(format string, args ...any) {
+func (p *transcript[T]) add(format string, args ...any) {
 	p.lines = append(p.lines, fmt.Sprintf(format, args...))
 }
 
-func (p *tape[T]) Record(v *T, ts int64) {
+func (p *transcript[T]) Record(v *T, ts int64) {
 	if ts == stream.NoTimestamp {
 		p.add("%v", *v)
 	} else {
@@ -100,7 +100,7 @@ func (p *tape[T]) Record(v *T, ts int64) {
 	}
 }
 
-func (p *tape[T]) Watermark(ts int64) {
+func (p *transcript[T]) Watermark(ts int64) {
 	if ts == operator.MaxWatermark {
 		p.add("w max")
 	} else {
@@ -108,12 +108,12 @@ func (p *tape[T]) Watermark(ts int64) {
 	}
 }
 
-func (p *tape[T]) Idle() { p.add("idle") }
+func (p *transcript[T]) Idle() { p.add("idle") }
 
-func (p *tape[T]) End() { p.add("end") }
+func (p *transcript[T]) End() { p.add("end") }
 
 // want compares what came since the last call.
-func (p *tape[T]) want(t *testing.T, lines ...string) {
+func (p *transcript[T]) want(t *testing.T, lines ...string) {
 	t.Helper()
 	if !slices.Equal(p.lines, lines) {
 		t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(p.lines, "\n\t"), strings.Join(lines, "\n\t"))

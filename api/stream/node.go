@@ -22,6 +22,9 @@ type node struct {
 	// eventTime is the *WatermarkStrategy[T] of a source of T, nil if EventTime was not called on it.
 	eventTime any
 	sides     *[]sideTag // side outputs that the program reads; nil if the operator has none
+
+	onError *ErrorPolicy // nil: that of the Env
+	guards  []inputGuard // of each input
 }
 
 // add appends a node for the verb that the program called.

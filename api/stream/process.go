@@ -136,9 +136,10 @@ type sideEmitter[T any] struct {
 
 // sideTag is a side output while the program is built.
 type sideTag struct {
-	name string
-	typ  reflect.Type
-	make func(out any) sideOutput
+	name   string
+	output int
+	typ    reflect.Type
+	make   func(out any) sideOutput
 }
 
 // SideOutput returns what the operator of main sends to tag. main is what Process or CoProcess returned.
@@ -150,24 +151,24 @@ func SideOutput[U, T any](main *Stream[U], tag OutputTag[T]) *Stream[T] {
 		return s
 	}
 	n := main.parts[0].node
-	for i, have := range *n.sides {
+	for _, have := range *n.sides {
 		if have.name == tag.name {
 			if have.typ != typ {
 				s.env.fault("SideOutput %q: it is of type %s and %s", tag.name, have.typ, typ)
 			}
-			s.parts = []part{{node: n, output: i + 1}}
+			s.parts = []part{{node: n, output: have.output}}
 			return s
 		}
 	}
 	if err := graph.CheckName(tag.name); err != nil {
 		s.env.fault("SideOutput: tag: %v", err)
 	}
-	*n.sides = append(*n.sides, sideTag{tag.name, typ, func(out any) sideOutput {
+	*n.sides = append(*n.sides, sideTag{tag.name, len(n.Outputs), typ, func(out any) sideOutput {
 		node := out.(operator.Node[T])
 		return sideOutput{tag.name, &sideEmitter[T]{out: node}, node}
 	}})
+	s.parts = []part{{node: n, output: len(n.Outputs)}}
 	output[T](n)
-	s.parts = []part{{node: n, output: len(*n.sides)}}
 	return s
 }
 
@@ -218,8 +219,8 @@ func newContext[K comparable, U any](op *operator.Context, outs []any, sides []s
 	ctx := newRuntimeContext(op)
 	c := &Context[K, U]{RuntimeContext: ctx, watermark: NoTimestamp,
 		out: emitter[U]{pass: pass[U]{outs[0].(operator.Node[U])}, user: ctx.user(), ts: NoTimestamp}}
-	for i, s := range sides {
-		c.sides = append(c.sides, s.make(outs[i+1]))
+	for _, s := range sides {
+		c.sides = append(c.sides, s.make(outs[s.output]))
 	}
 	return c
 }

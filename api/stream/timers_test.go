@@ -51,7 +51,7 @@ func (s *silence) OnTimer(ctx *stream.Context[string, string], at time.Time) err
 }
 
 func TestEventTimersFireInOrderBeforeTheWatermark(t *testing.T) {
-	out := &tape[string]{}
+	out := &transcript[string]{}
 	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
 		stream.Discard(stream.Process(stream.KeyBy(from[beat](env), device), newSilence(10*time.Millisecond)).UID("it"))
 	})
@@ -103,7 +103,7 @@ func (c *clock) OnProcessingTimer(ctx *stream.Context[int, string], at time.Time
 }
 
 func TestProcessingTimers(t *testing.T) {
-	out := &tape[string]{}
+	out := &transcript[string]{}
 	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
 		keyed := stream.KeyBy(from[time.Duration](env), func(d time.Duration) int { return int(max(d, -d) / time.Millisecond % 2) })
 		stream.Discard(stream.Process(keyed, &clock{state.NewValue[int]("total")}).UID("it"))
@@ -134,13 +134,13 @@ func TestProcessingTimers(t *testing.T) {
 
 // A timer that sets itself again for ever holds up a bounded input, but not its cancellation.
 func TestTimersForEverEndWithTheAttempt(t *testing.T) {
-	out := &tape[string]{}
-	var cancel context.CancelCauseFunc
+	out := &transcript[string]{}
+	ctx, cancel := context.WithCancelCause(t.Context())
 	p := &restless{new(int), func() { cancel(errors.New("the job was canceled")) }}
 	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
 		stream.Discard(stream.Process(stream.KeyBy(from[int](env), func(i int) int { return i }), p).UID("it"))
 	})
-	op.ctx, cancel = context.WithCancelCause(t.Context())
+	op.ctx = ctx
 	in := op.Inputs[0].(operator.Node[int])
 	in.Record(new(int), 1)
 	wantError(t, failure(t, func() { in.Watermark(operator.MaxWatermark) }), "the job was canceled")
@@ -166,7 +166,7 @@ func (r *restless) OnTimer(ctx *stream.Context[int, string], at time.Time) error
 
 // B-46: the ends of int64 are times like others.
 func TestTimersAtTheEndsOfTime(t *testing.T) {
-	out := &tape[string]{}
+	out := &transcript[string]{}
 	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
 		stream.Discard(stream.Process(stream.KeyBy(from[beat](env), device), newSilence(0)).UID("it"))
 	})
@@ -220,7 +220,7 @@ func (k *keeper) Finish(ctx *stream.Context[string, string]) error {
 }
 
 func TestStateOutsideItsKeyIsAnErrorNotAMixUp(t *testing.T) {
-	out := &tape[string]{}
+	out := &transcript[string]{}
 	var kept *stream.Context[string, string]
 	k := &keeper{kept: &kept, seen: state.NewValue[int]("seen"), other: state.NewValue[int]("other")}
 	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
@@ -346,7 +346,7 @@ func (s *sharer) OnTimer(ctx *stream.Context[int, string], _ time.Time) error {
 }
 
 func TestConnectedStreamsShareStateAndTimers(t *testing.T) {
-	out := &tape[string]{}
+	out := &transcript[string]{}
 	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
 		c := stream.Connect(
 			stream.KeyBy(from[int](env), func(i int) int { return i % 10 }),

@@ -146,6 +146,12 @@ type Task interface {
 	Accumulate(name string, a Accumulator) (Accumulator, error)
 }
 
+// Unwound is what the panic carries by which Task.Fail, or the end of the attempt, leaves a chain of calls. Whoever
+// recovers from panics of user code must panic with it again.
+type Unwound interface {
+	Unwound() error // why; nil: the attempt ends
+}
+
 // MetricGroup registers metrics of one operator in one subtask. Names follow Flink's rules. A counter's Add is
 // called by the task's goroutine; the reporting side reads it atomically.
 type MetricGroup interface {

@@ -160,6 +160,9 @@ func (t *Task) Report() Report {
 // unwound is the private panic by which a task leaves a chain of calls.
 type unwound struct{ err error }
 
+// Unwound implements operator.Unwound.
+func (u unwound) Unwound() error { return u.err }
+
 // unwind ends the task's goroutine's work; err nil: because ctx has ended.
 func (t *Task) unwind(err error) { panic(unwound{err}) }
 

@@ -113,6 +113,9 @@ func (t *chainTask) Yield() {
 // failure is the panic by which Fail unwinds.
 type failure struct{ err error }
 
+// Unwound implements operator.Unwound.
+func (f failure) Unwound() error { return f.err }
+
 func (r *runner) run() (err error) {
 	defer func() {
 		for _, l := range r.lifecycles[len(r.lifecycles)-r.opened:] {
@@ -169,6 +172,10 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 			Params: r.compiled.Job.Config.Params, Log: slog.New(slog.DiscardHandler),
 			Task: task, Index: int32(n.Index), Active: &r.active,
 		}
+		source := &sourceTask{chainTask: task}
+		if n.Kind == graph.Source {
+			ctx.Task = source
+		}
 		in, err := n.New(ctx, outs)
 		if err != nil {
 			return fmt.Errorf("make operator %q: %w", n.Name, err)
@@ -179,7 +186,7 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 		}
 		if in.Source != nil {
 			r.sources = append(r.sources, liveSource{in.Source, outs})
-			ctx.Task = &sourceTask{chainTask: task, source: in.Source}
+			source.source = in.Source
 		}
 	}
 	return r.openGates(v, subtask, instances[c.Nodes[0]])
