@@ -27,6 +27,8 @@ type boundList[V any] struct {
 	tmpTimed timed[V]
 	drop     func(*timed[V]) bool
 	renew    func(*timed[V]) bool
+	count    func(*timed[V]) bool
+	counted  int
 	loops    int // in All: a sweep would take elements from under it
 }
 
@@ -50,6 +52,12 @@ func (s *List[V]) Bind(sc *keyed.Scope) (err error) {
 			}
 			t.At = now
 			return false
+		}
+		b.count = func(t *timed[V]) bool {
+			if !b.expired(t.At, b.scope.Now()) {
+				b.counted++
+			}
+			return true
 		}
 		b.timed, err = keyed.NewList[timed[V]](sc, s.name)
 	}
@@ -132,13 +140,9 @@ func (s *List[V]) Len(ctx Context) int {
 	if b.returnExpired {
 		return b.timed.Len()
 	}
-	n, now := 0, b.scope.Now()
-	for t := range b.timed.All() {
-		if !b.expired(t.At, now) {
-			n++
-		}
-	}
-	return n
+	b.counted = 0
+	b.timed.Each(b.count)
+	return b.counted
 }
 
 // Clear removes the list of the current key.

@@ -27,6 +27,8 @@ type boundMap[K comparable, V any] struct {
 	sweeper
 	tmpTimed timed[V]
 	drop     func(*K, *timed[V]) bool
+	count    func(*K, *timed[V]) bool
+	counted  int
 	loops    int // in All: a sweep would take entries from under it
 }
 
@@ -43,6 +45,12 @@ func (s *Map[K, V]) Bind(sc *keyed.Scope) (err error) {
 	} else {
 		b.sweeper.ttl = s.ttl
 		b.drop = func(_ *K, t *timed[V]) bool { return b.seen(t.At, b.scope.Now()) }
+		b.count = func(_ *K, t *timed[V]) bool {
+			if !b.expired(t.At, b.scope.Now()) {
+				b.counted++
+			}
+			return true
+		}
 		b.timed, err = keyed.NewMap[K, timed[V]](sc, s.name)
 	}
 	if err != nil {
@@ -164,6 +172,7 @@ func (s *Map[K, V]) All(ctx Context) iter.Seq2[K, V] {
 				continue
 			}
 			if b.onRead {
+				t, _ = b.timed.Ref(k)
 				t.At = now
 			}
 			if !yield(*k, t.V) {
@@ -183,13 +192,9 @@ func (s *Map[K, V]) Len(ctx Context) int {
 	if b.returnExpired {
 		return b.timed.Len()
 	}
-	n, now := 0, b.scope.Now()
-	for _, t := range b.timed.All() {
-		if !b.expired(t.At, now) {
-			n++
-		}
-	}
-	return n
+	b.counted = 0
+	b.timed.Each(b.count)
+	return b.counted
 }
 
 // Clear removes the map of the current key.
