@@ -88,7 +88,7 @@ type Operator struct {
 	UID         string          `json:"uid,omitempty"`
 	Name        string          `json:"name"`
 	Stateful    bool            `json:"stateful,omitempty"`
-	Coordinated bool            `json:"coordinated,omitempty"` // a source whose splits the JobMaster hands out
+	Coordinated bool            `json:"coordinated,omitempty"` // a source whose splits the JobMaster hands out or whose watermarks it aligns
 }
 
 // JobEdge carries records of one operator of an upstream vertex to the head operator of this one.

@@ -52,6 +52,8 @@ func (m *JobMaster) carryOut(e scheduler.Effect) {
 		for op, s := range m.sources {
 			if s.vertex == e.Vertex {
 				m.tell(op, s, s.splits.reset(e.Subtasks))
+				m.alignment.reset(op, e.Subtasks)
+				m.align()
 			}
 		}
 	case scheduler.FailureRecorded:

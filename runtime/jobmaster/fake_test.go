@@ -468,6 +468,9 @@ func (tm *fakeTM) DeliverOperatorEvents(_ context.Context, in *pb.DeliverOperato
 		if a := event.GetAssigned(); a != nil {
 			text = a.GetSplits()[0].GetId()
 		}
+		if g := event.GetGroupWatermark(); g != nil {
+			text = fmt.Sprintf("group at %d", g.GetWatermark())
+		}
 		tm.events = append(tm.events, fmt.Sprintf("%d#%d: %s", e.GetAttempt().GetSubtask(), e.GetAttempt().GetAttempt(), text))
 	}
 	return &pb.DeliverOperatorEventsResponse{}, nil

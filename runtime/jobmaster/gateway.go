@@ -225,6 +225,9 @@ func (m *JobMaster) sourceEvent(id core.ExecutionAttemptID, e *pb.OperatorEvent)
 		m.tell(operator, s, s.splits.discover(ev.Discovered.GetSplits(), ev.Discovered.GetComplete()))
 	case *pb.SourceEvent_Request:
 		m.tell(operator, s, s.splits.request(id.Subtask))
+	case *pb.SourceEvent_WatermarkReport:
+		m.alignment.report(operator, id.Subtask, ev.WatermarkReport)
+		m.align()
 	default:
 		return core.E(op, core.Internal, id.String(), fmt.Errorf("a source sends no %T", ev))
 	}

@@ -51,6 +51,9 @@ type JobMaster struct {
 	exec      *scheduler.ExecutionGraph
 	pool      *slots.Pool
 	sources   map[core.OperatorID]*source
+	alignment *alignment
+	aligning  bool      // news of it will be sent
+	aligned   time.Time // when they were sent last
 	tms       map[core.ResourceID]*taskManager
 	monitor   *rpc.Monitor[core.ResourceID]
 	rm        *resourceManager
@@ -62,7 +65,7 @@ type JobMaster struct {
 	stopTick func()
 }
 
-// source is a coordinated operator: one whose splits the JobMaster hands out.
+// source is a coordinated operator: one whose splits the JobMaster hands out or whose watermarks it aligns.
 type source struct {
 	vertex core.VertexID
 	splits *splitAssigner
@@ -97,6 +100,7 @@ func New(cfg Config) (*JobMaster, error) {
 		exec:      exec,
 		pool:      slots.NewPool(cfg.SlotRequestTimeout, cfg.SlotIdleTimeout),
 		sources:   sourcesOf(job),
+		alignment: newAlignment(),
 		tms:       map[core.ResourceID]*taskManager{},
 		stopTick:  func() {},
 	}
