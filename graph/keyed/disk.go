@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"github.com/flink-go/flink-go/core"
@@ -83,7 +84,6 @@ type rowKeys interface {
 // diskColumn is a state of a rowCache.
 type diskColumn interface {
 	mask() uint64
-	cellSize() int
 	// writeBack writes what the disk does not know of a row that has a cell.
 	writeBack(row uint32, key []byte)
 	// release empties the cell.
@@ -211,8 +211,7 @@ func diskHead(b *Backend) []byte {
 	return binary.BigEndian.AppendUint16(append([]byte(nil), b.prefix...), uint16(len(b.states)-1))
 }
 
-func (s *diskState[E]) mask() uint64  { return s.bit }
-func (s *diskState[E]) cellSize() int { return int(unsafe.Sizeof(*new(E))) }
+func (s *diskState[E]) mask() uint64 { return s.bit }
 
 // place returns the cell of a row, a zero one if it had none.
 func (s *diskState[E]) place(r *rowState) *E {
@@ -235,7 +234,9 @@ func (s *diskState[E]) has(r *rowState) *E {
 
 // key is that of this state on disk; it is valid until the next one is made.
 func (s *diskState[E]) key(row []byte) []byte {
-	s.cache.buf = append(append(s.cache.buf[:0], s.head...), row...)
+	const suffix = 16 // callers append so much
+	buf := slices.Grow(s.cache.buf[:0], len(s.head)+len(row)+suffix)
+	s.cache.buf = append(append(buf, s.head...), row...)
 	return s.cache.buf
 }
 

@@ -64,6 +64,7 @@ var layers = map[string][]string{
 	"bench/":      {"core", "api/rest"},
 
 	// Kits that only tests import.
+	"graph/keyed/keyedtest":            {"core", "graph/codec", "graph/keyed"},
 	"connectors/internal/connectortest": {"core", "graph", "graph/operator", "rpc/proto", "api/stream"},
 	"internal/sim": {"core", "graph", "graph/operator", "rpc", "rpc/proto", "slots", "runtime/dispatcher", "runtime/jobmaster",
 		"runtime/resourcemanager", "runtime/taskexecutor"},
@@ -170,6 +171,7 @@ func TestSoleImporters(t *testing.T) {
 		"google.golang.org/grpc":              {"rpc/wire", "rpc/proto"},
 		"github.com/prometheus/client_golang": {"runtime/metrics"},
 		"github.com/hashicorp/raft":           {"runtime/registry"},
+		"github.com/cockroachdb/pebble":       {"runtime/state/pebble"},
 	}
 	eachGoFile(t, func(path, pkg string) {
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
