@@ -64,7 +64,7 @@ var layers = map[string][]string{
 	"bench/":      {"core", "api/rest"},
 
 	// Kits that only tests import.
-	"graph/keyed/keyedtest":            {"core", "graph/codec", "graph/keyed"},
+	"graph/keyed/keyedtest":             {"core", "graph/codec", "graph/keyed"},
 	"connectors/internal/connectortest": {"core", "graph", "graph/operator", "rpc/proto", "api/stream"},
 	"internal/sim": {"core", "graph", "graph/operator", "rpc", "rpc/proto", "slots", "runtime/dispatcher", "runtime/jobmaster",
 		"runtime/resourcemanager", "runtime/taskexecutor"},
