@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/flink-go/flink-go/conf"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
@@ -138,6 +136,7 @@ func (s *Server) Serve(l net.Listener) error {
 		WriteTimeout:   conf.WebTimeout.Get(s.cfg.Conf),
 		MaxHeaderBytes: maxHeader,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnState:      newCrowd(maxConnections).changed,
 	}
 	s.mu.Lock()
 	if s.closed {
@@ -147,7 +146,7 @@ func (s *Server) Serve(l net.Listener) error {
 	s.http = append(s.http, srv)
 	s.mu.Unlock()
 	s.log.Info("REST server listens", "address", l.Addr().String())
-	if err := srv.Serve(netutil.LimitListener(l, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return core.E("serve REST", core.Internal, l.Addr().String(), err)
 	}
 	return nil
