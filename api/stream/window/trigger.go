@@ -432,17 +432,20 @@ func (t *continuousTrigger) OnProcessingTime(c *TriggerContext, at int64) Decisi
 	if !t.byClock {
 		return Continue
 	}
-	return t.due(c, at, c.Now())
+	return t.due(c, at, c.Now()-1)
 }
 
 // due fires if at is the time that was waited for. Where time has jumped over several multiples of the interval, the
 // contents were the same at all of them: one result is enough.
-func (t *continuousTrigger) due(c *TriggerContext, at, now int64) Decision {
+func (t *continuousTrigger) due(c *TriggerContext, at, reached int64) Decision {
 	if next := t.next.Get(); next == nil || *next != at {
 		return Continue
 	}
 	t.next.Clear()
-	t.arm(c, max(at, floorTo(now, t.every)))
+	t.arm(c, max(at, floorTo(reached, t.every)))
+	if last := c.window.MaxTimestamp(); t.byClock == c.byClock && at < last && last <= reached {
+		return Continue // the end of the window, which has come too, fires
+	}
 	return Fire
 }
 
