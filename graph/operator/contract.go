@@ -27,7 +27,8 @@ const MaxWatermark int64 = math.MaxInt64
 // Watermark(MaxWatermark); nothing follows it.
 type Node[T any] interface {
 	Record(v *T, ts int64)
-	// Watermark says that no record of an earlier or equal event time (milliseconds since 1970) will follow.
+	// Watermark says that no record of an earlier or equal event time (milliseconds since 1970) will follow. One that
+	// says again what was said ends an Idle.
 	Watermark(ts int64)
 	// Idle says that this input does not hold back event time until its next Record or Watermark.
 	Idle()

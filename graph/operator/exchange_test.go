@@ -169,7 +169,7 @@ func TestElementsKeepTheirOrder(t *testing.T) {
 		for i := range n {
 			l.deliver(i)
 			want[i] = append(want[i], fmt.Sprint("watermark ", MaxWatermark), "end")
-			if w, g := mergeMarks(want[i]), mergeMarks(got[i].lines); !slices.Equal(w, g) {
+			if w, g := mergeMarks(want[i]), mergeMarks(withoutRepeats(got[i].lines)); !slices.Equal(w, g) {
 				t.Fatalf("channel %d:\nwant %q\ngot  %q", i, w, g)
 			}
 		}
@@ -203,6 +203,19 @@ func mergeMarks(lines []string) []string {
 	}
 	flush()
 	return out
+}
+
+// withoutRepeats leaves out watermarks that say again what was said: that an idle input counts again.
+func withoutRepeats(lines []string) []string {
+	last := ""
+	return slices.DeleteFunc(slices.Clone(lines), func(s string) bool {
+		if !strings.HasPrefix(s, "watermark") {
+			return false
+		}
+		repeat := s == last
+		last = s
+		return repeat
+	})
 }
 
 func TestPartitionerOutOfRangeFailsTheTask(t *testing.T) {

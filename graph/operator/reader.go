@@ -193,7 +193,9 @@ func (r *reader[T]) mark(c int32, ts int64) {
 		}
 		return
 	}
-	if r.valve.watermark(c, ts) {
+	// The end of a channel is told by End. Its watermark would be that of the whole input while all others rest, and
+	// make late what they have when they wake.
+	if ts != MaxWatermark && r.valve.watermark(c, ts) {
 		r.advance()
 	}
 }

@@ -55,10 +55,10 @@ func (v *valve) watermark(c int32, ts int64) bool {
 	switch {
 	case v.state[c] == behind:
 		if ts < v.now {
-			return false
+			return moved
 		}
 		v.state[c] = counts
-		return v.scan()
+		return v.scan() || moved
 	case old == v.least:
 		if v.atLeast--; v.atLeast == 0 {
 			return v.scan() || moved
@@ -67,19 +67,21 @@ func (v *valve) watermark(c int32, ts int64) bool {
 	return moved
 }
 
-// wake says that channel c has data and tells whether the input's watermark has moved.
+// wake says that channel c has data and tells whether the input's watermark has moved, or has to be said again because
+// the input was idle.
 func (v *valve) wake(c int32) bool {
 	if v.idle == 0 || v.state[c] != isIdle {
 		return false
 	}
 	v.idle--
+	stirs := v.silent && v.now > math.MinInt64
 	v.silent = false
 	v.state[c] = behind
 	if v.times[c] < v.now {
-		return false
+		return stirs
 	}
 	v.state[c] = counts
-	return v.scan()
+	return v.scan() || stirs
 }
 
 // rest says that channel c is idle. moved: the watermark is a new one; silent: all channels rest.
@@ -90,10 +92,23 @@ func (v *valve) rest(c int32) (moved, silent bool) {
 	}
 	v.state[c] = isIdle
 	v.idle++
+	return v.settle()
+}
+
+// settle finds the watermark after a channel has gone to rest or ended. If none is left that counts, the furthest of
+// those that rest is what is known: it must not matter which of them went last.
+func (v *valve) settle() (moved, silent bool) {
 	moved = v.scan()
-	silent = v.idle+v.ended == v.channels && !v.silent
-	v.silent = v.silent || silent
-	return moved, silent
+	if v.silent || v.idle+v.ended < v.channels {
+		return moved, false
+	}
+	v.silent = true
+	for i, s := range v.state {
+		if s == isIdle && v.times[i] > v.now {
+			v.now, moved = v.times[i], true
+		}
+	}
+	return moved, true
 }
 
 // end says that channel c has ended; a second End of a channel is none.
@@ -110,9 +125,7 @@ func (v *valve) end(c int32) (moved, silent, all bool) {
 	if v.ended == v.channels {
 		return false, false, true
 	}
-	moved = v.scan()
-	silent = v.idle+v.ended == v.channels && !v.silent
-	v.silent = v.silent || silent
+	moved, silent = v.settle()
 	return moved, silent, false
 }
 
