@@ -25,6 +25,14 @@ func (task) Context() context.Context { return context.Background() }
 
 func (task) OnIdle(func()) {}
 
+func (task) Metrics(core.OperatorID) operator.MetricGroup { return metrics{} }
+
+type metrics struct{}
+
+func (metrics) Counter(string) *operator.Counter { return new(operator.Counter) }
+
+func (metrics) Gauge(string, func() float64) {}
+
 // drop is the end of a chain.
 type drop[T any] struct{ n int }
 
@@ -43,7 +51,8 @@ func chain[T, U any](t testing.TB, verb func(*stream.Stream[T]) *stream.Stream[U
 		t.Fatal(err)
 	}
 	out := &drop[U]{}
-	in, err := sg.Nodes[1].New(&operator.Context{Name: "op", Parallelism: 1, MaxParallelism: core.DefaultMaxParallelism, Task: task{}}, []any{operator.Node[U](out)})
+	in, err := sg.Nodes[1].New(&operator.Context{Name: "op", Parallelism: 1, MaxParallelism: core.DefaultMaxParallelism, Task: task{}},
+		[]any{operator.Node[U](out), operator.Node[stream.Letter[T]](&drop[stream.Letter[T]]{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/flink-go/flink-go/api/stream/state"
@@ -182,9 +183,19 @@ func (n *object[K, U]) done(err error) {
 // failed ends the attempt with an error of the object and names the key.
 func (n *object[K, U]) failed(err error) {
 	if n.state != nil {
-		err = fmt.Errorf("key %.100v: %w", n.ctx.key, err)
+		err = fmt.Errorf("key %s: %w", short(n.ctx.key), err)
 	}
 	n.ctx.fail(err)
+}
+
+// short prints a key for a message.
+func short(key any) string {
+	const most = 100
+	text := fmt.Sprint(key)
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
 }
 
 // onTimer hands a timer to the object: its key is the current one of the rows.

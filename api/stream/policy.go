@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/flink-go/flink-go/graph"
 	"github.com/flink-go/flink-go/graph/operator"
@@ -106,7 +107,7 @@ func DeadLetters[T any](out Operation) *Stream[Letter[T]] {
 		s.parts = append(s.parts, part{node: n, output: g.letters})
 	}
 	if s.parts == nil {
-		n.env.fault("DeadLetters: operator %q reads %v, not %s", n.Name, reads, typ)
+		n.env.fault("DeadLetters: operator %q reads %s, not %s", n.Name, strings.Join(reads, " and "), typ)
 	}
 	return s
 }
