@@ -21,6 +21,8 @@ type Source[T any] struct {
 	Bounded bool   // the input ends by itself
 	// Parallelism is the only one at which the source can run, 0 if any will do.
 	Parallelism int
+	// Faults are what is wrong with the options that the connector was given. From reports each at its line.
+	Faults []string
 
 	// Open makes the reader of one subtask of an uncoordinated source. It runs on the task's goroutine.
 	Open func(ctx *RuntimeContext) (Reader[T], error)
@@ -76,6 +78,9 @@ func From[T any](env *Env, src Source[T]) *Stream[T] {
 		n.fault("source %q has neither Open nor Enumerate", name)
 	case src.Enumerate != nil && src.OpenSplit == nil:
 		n.fault("source %q has Enumerate but no OpenSplit", name)
+	}
+	for _, f := range src.Faults {
+		n.fault("source %q: %s", name, f)
 	}
 	if src.Parallelism > 0 {
 		n.Parallelism, n.only = src.Parallelism, src.Parallelism

@@ -60,15 +60,17 @@ func newSource[T any](opts []Option, free func(*stream.RuntimeContext, sequence)
 	for _, o := range opts {
 		o(&c)
 	}
+	var faults []string
+	if c.rate < 0 || math.IsNaN(c.rate) || math.IsInf(c.rate, 0) {
+		faults = append(faults, fmt.Sprintf("rate %v: want more than 0 records a second", c.rate))
+	}
 	return stream.Source[T]{
 		Name:    "Generator",
 		Bounded: c.count != math.MaxUint64,
+		Faults:  faults,
 		Open: func(ctx *stream.RuntimeContext) (stream.Reader[T], error) {
 			s := sequence{n: uint64(ctx.SubtaskIndex()), step: uint64(ctx.Parallelism()), count: c.count}
-			switch {
-			case c.rate < 0 || math.IsNaN(c.rate) || math.IsInf(c.rate, 0):
-				return nil, fmt.Errorf("generator: rate %v: want more than 0 records a second", c.rate)
-			case c.rate == 0:
+			if c.rate == 0 {
 				return free(ctx, s), nil
 			}
 			return &pacedReader[T]{sequence: s, make: paced, ctx: ctx, period: 1e9 / c.rate}, nil

@@ -89,6 +89,10 @@ func (r *csvReader[T]) Next(v *T) (int64, stream.Status, error) {
 					continue
 				}
 				err = r.open.fault(r.src.read, err)
+			case r.csv != nil:
+				if err = r.badRecord(err, ""); err != nil {
+					return 0, 0, err
+				}
 			}
 		}
 		if err != nil {

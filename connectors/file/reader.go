@@ -155,6 +155,15 @@ func (o *openPart) ended(read int64) error {
 	return fmt.Errorf("the file shrank while it was read, it had %d bytes when it was found", o.Size)
 }
 
+// badRecord applies the policy to an error of one record. With Fail it is the policy of the source's operator that
+// counts, which may send raw to its dead letters.
+func (r *partReader) badRecord(err error, raw string) error {
+	if !r.c.skipBad {
+		return &stream.BadRecord{Raw: []byte(raw), Err: err}
+	}
+	return r.bad(err)
+}
+
 // bad applies the policy to an error: nil if reading goes on behind it.
 func (r *partReader) bad(err error) error {
 	if !r.c.skipBad {
@@ -187,7 +196,7 @@ func (r *lineReader[T]) Next(v *T) (int64, stream.Status, error) {
 			if errors.Is(err, errNoRecord) {
 				continue
 			}
-			if err = r.broken(err); err != nil {
+			if err = r.broken(err, line); err != nil {
 				return 0, 0, err
 			}
 			continue
@@ -218,19 +227,20 @@ func (r *lineReader[T]) take(line string, v *T) error {
 }
 
 // broken handles an error of a line; after one that leaves nothing to go on with the part is given up.
-func (r *lineReader[T]) broken(err error) error {
+func (r *lineReader[T]) broken(err error, line string) error {
 	o, offset := r.open, r.scan.Offset()
 	_, tooLong := errors.AsType[*lines.TooLongError](err)
 	_, badRecord := errors.AsType[errBadRecord](err)
-	if !tooLong && !badRecord {
-		read := r.scan.Read()
-		r.scan = nil
-		if errors.Is(err, io.EOF) {
-			if err = o.ended(read); err == nil {
-				return nil
-			}
-			offset = read
+	if tooLong || badRecord {
+		return r.badRecord(o.fault(offset, err), line)
+	}
+	read := r.scan.Read()
+	r.scan = nil
+	if errors.Is(err, io.EOF) {
+		if err = o.ended(read); err == nil {
+			return nil
 		}
+		offset = read
 	}
 	return r.bad(o.fault(offset, err))
 }

@@ -24,7 +24,7 @@ type config struct {
 	whole     bool // files are not cut
 	skipBad   bool
 	comma     rune
-	faults    []string // of the options; reported when the source is opened
+	faults    []string // of the options
 }
 
 // SplitSize sets the largest split, in bytes.
@@ -64,12 +64,13 @@ type Policy uint8
 
 // The policies.
 const (
-	Fail Policy = iota // the attempt fails with file, byte offset and reason
+	Fail Policy = iota // the attempt fails with file, byte offset and reason, unless the source has dead letters
 	Skip               // it is left out, counted in the metric "skippedRecords", and the first ones are logged
 )
 
 // OnBadRecord sets the policy for records that cannot be read: a line that is too long, not JSON, not UTF-8; the rest
-// of a file that is missing, cut short or changed while it was read, counted as one. The default is Fail.
+// of a file that is missing, cut short or changed while it was read, counted as one. The default is Fail, which leaves
+// single records to Stream.OnError and stream.DeadLetters.
 func OnBadRecord(p Policy) Option { return func(c *config) { c.skipBad = p == Skip } }
 
 // In reads from paths in addition to the one that the source was given: files, directories or patterns.
@@ -79,6 +80,11 @@ func newConfig(path string, opts []Option) *config {
 	c := &config{paths: []string{path}, splitSize: DefaultSplitSize, lineLimit: lines.DefaultLimit, comma: ','}
 	for _, o := range opts {
 		o(c)
+	}
+	for _, p := range c.paths {
+		if p == "" {
+			c.faults = append(c.faults, "a path is empty: name a file, a directory or a pattern")
+		}
 	}
 	return c
 }
@@ -101,6 +107,7 @@ func newSource[T any](c *config, name string, decode func(line string, v *T) err
 	return stream.Source[T]{
 		Name:      name + " " + strings.Join(c.paths, " "),
 		Bounded:   true,
+		Faults:    c.faults,
 		Enumerate: c.enumerate,
 		OpenSplit: func(ctx *stream.RuntimeContext, split stream.Split) (stream.Reader[T], error) {
 			parts, err := parseSplit(split)

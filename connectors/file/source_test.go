@@ -191,8 +191,6 @@ func TestBadInput(t *testing.T) {
 			"absent: no such file or directory (on ", -1, 0},
 		{"no match", func(o ...Option) stream.Source[string] { return Lines(at("*.none"), o...) },
 			"no file matches", -1, 0},
-		{"bad option", func(o ...Option) stream.Source[string] { return Lines(at("long.txt"), append(o, SplitSize(0))...) },
-			"split size 0: want at least 1", -1, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := connectortest.Read(t, tc.src(), 1, 0)
@@ -376,8 +374,15 @@ func TestCSV(t *testing.T) {
 		}
 	}
 	type bad struct{ Parts []int }
-	if _, err := connectortest.Read(t, CSV[bad](at("a.csv")), 1, 0); err == nil || !strings.Contains(err.Error(), "bad.Parts: []int is no CSV column") {
-		t.Error(err)
+	if got := strings.Join(CSV[bad](at("a.csv")).Faults, "; "); !strings.Contains(got, "bad.Parts: []int is no CSV column") {
+		t.Error(got)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	got := strings.Join(Lines("", SplitSize(0), LineLimit(-1)).Faults, "; ")
+	if want := "split size 0: want at least 1; line limit -1: want at least 1; a path is empty: name a file, a directory or a pattern"; got != want {
+		t.Errorf("got %s", got)
 	}
 }
 

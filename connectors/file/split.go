@@ -47,9 +47,6 @@ func compression(path string) string {
 // enumerate finds the files and reports them as splits. It finds all files before it makes splits, so that splits
 // have about equal sizes and ids do not depend on timing.
 func (c *config) enumerate(ctx *stream.RuntimeContext, found func(...stream.Split)) error {
-	if len(c.faults) > 0 {
-		return errors.New(strings.Join(c.faults, "; "))
-	}
 	files, err := c.find(func() error { return ctx.Context().Err() })
 	if err != nil {
 		return err
