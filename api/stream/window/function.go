@@ -116,6 +116,11 @@ func check[K comparable, T any](in stream.Input[K, T], verb string, spec Spec) {
 	for _, text := range spec.faults() {
 		stream.Fault(in, "%s: %v: %s", verb, spec, text)
 	}
+	checkGap[T](in, verb, spec)
+}
+
+// checkGap reports a SessionBy that is not of records of type T.
+func checkGap[T any, K comparable, A any](in stream.Input[K, A], verb string, spec Spec) {
 	if _, ok := spec.gap.(func(*T) time.Duration); spec.gap != nil && !ok {
 		stream.Fault(in, "%s: the gap of SessionBy is of %s, the records are of %s", verb, spec.gapType, reflect.TypeFor[T]())
 	}

@@ -639,7 +639,7 @@ func (e *engine[K, U]) assigner() func(dst []Window, v any, ts int64) []Window {
 			return dst
 		}
 	default:
-		return nil // sessionBy is set by the operator, which knows the record type; the others need none
+		return nil // gapOf sets that of SessionBy, for which the record type must be known; the others need none
 	}
 }
 
@@ -705,12 +705,26 @@ func (n *generalOperator[K, T, U]) Open() error {
 	if err := n.engine.Open(); err != nil {
 		return err
 	}
-	if gap, ok := n.spec.gap.(func(*T) time.Duration); ok {
-		n.assign = func(dst []Window, v any, ts int64) []Window {
-			return append(dst, n.sessionOf(ts, gap(v.(*T)).Milliseconds()))
+	n.gapOf(sessionGap[T](n.spec))
+	return nil
+}
+
+// sessionGap returns the function of SessionBy, for records given as they are to an Assigner; nil for other windows.
+func sessionGap[T any](s Spec) func(v any) time.Duration {
+	gap, ok := s.gap.(func(*T) time.Duration)
+	if !ok {
+		return nil
+	}
+	return func(v any) time.Duration { return gap(v.(*T)) }
+}
+
+// gapOf makes sessions of these gaps.
+func (e *engine[K, U]) gapOf(gap func(v any) time.Duration) {
+	if gap != nil {
+		e.assign = func(dst []Window, v any, ts int64) []Window {
+			return append(dst, e.sessionOf(ts, gap(v).Milliseconds()))
 		}
 	}
-	return nil
 }
 
 // Record implements operator.Node.

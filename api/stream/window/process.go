@@ -67,7 +67,8 @@ func (c *Context[K, U]) WindowState() state.Context { return &c.ofWindow }
 // GlobalState is where the states that GlobalState declares are those of the key.
 func (c *Context[K, U]) GlobalState() state.Context { return &c.ofKey }
 
-// Process calls p with the records of each window when it fires, in the order in which they came. p may range over
+// Process calls p with the records of each window when it fires, in the order in which they came; those of sessions
+// that merged come one session after the other. p may range over
 // them more than once, during the call only.
 func Process[K comparable, T, U any](in stream.Input[K, T], spec Spec, p Processor[K, iter.Seq[T], U]) *stream.Stream[U] {
 	const verb = "WindowProcess"
@@ -97,13 +98,17 @@ type values[K comparable, T, U any] struct {
 }
 
 func (f values[K, T, U]) fire(w Window, records iter.Seq[*T]) error {
-	return f.process.fire(w, func(yield func(T) bool) {
+	return f.process.fire(w, byValue(records))
+}
+
+func byValue[T any](records iter.Seq[*T]) iter.Seq[T] {
+	return func(yield func(T) bool) {
 		for v := range records {
 			if !yield(*v) {
 				return
 			}
 		}
-	})
+	}
 }
 
 // ProcessFunc is Process for a function.
@@ -229,30 +234,29 @@ func declare[K comparable, U, T any](in stream.Input[K, T], verb string, spec Sp
 	}
 }
 
-// process runs a Processor in one subtask.
-type process[K comparable, V, U any] struct {
-	p      Processor[K, V, U]
+// object is a function object of the program in one subtask.
+type object[K comparable, U any] struct {
 	ctx    *Context[K, U]
 	clean  cleaner[K, U]
 	states []state.Descriptor // of windows
 }
 
-func newProcess[K comparable, V, U any](e *engine[K, U], sc *keyed.Scope, p Processor[K, V, U]) (*process[K, V, U], error) {
-	f := &process[K, V, U]{p: stream.CloneObject(p), ctx: newContext(e, sc)}
-	f.clean, _ = f.p.(cleaner[K, U])
-	e.object = f.p
-	if o, ok := f.p.(windowStates); ok {
-		f.states = o.WindowState()
-		if err := bindAll(f.states, sc); err != nil {
+func newObject[K comparable, U any](e *engine[K, U], sc *keyed.Scope, it any) (*object[K, U], error) {
+	o := &object[K, U]{ctx: newContext(e, sc)}
+	o.clean, _ = it.(cleaner[K, U])
+	e.object = it
+	if d, ok := it.(windowStates); ok {
+		o.states = d.WindowState()
+		if err := bindAll(o.states, sc); err != nil {
 			return nil, err
 		}
 	}
-	if o, ok := f.p.(globalStates); ok {
-		if err := bindAll(o.GlobalState(), sc); err != nil {
+	if d, ok := it.(globalStates); ok {
+		if err := bindAll(d.GlobalState(), sc); err != nil {
 			return nil, err
 		}
 	}
-	return f, nil
+	return o, nil
 }
 
 func newContext[K comparable, U any](e *engine[K, U], sc *keyed.Scope) *Context[K, U] {
@@ -271,21 +275,34 @@ func bindAll(states []state.Descriptor, sc *keyed.Scope) error {
 	return nil
 }
 
-func (f *process[K, V, U]) fire(w Window, v V) error {
-	f.ctx.window = w
-	return f.p.Process(f.ctx, v)
-}
-
-func (f *process[K, V, U]) expire(w Window) error {
-	f.ctx.window = w
-	if f.clean != nil {
-		f.ctx.engine.Begin(f.ctx.engine.resultTime(w))
-		if err := f.clean.Clear(f.ctx); err != nil {
+// expire implements finish.
+func (o *object[K, U]) expire(w Window) error {
+	o.ctx.window = w
+	if o.clean != nil {
+		o.ctx.engine.Begin(o.ctx.engine.resultTime(w))
+		if err := o.clean.Clear(o.ctx); err != nil {
 			return fmt.Errorf("clear: %w", err)
 		}
 	}
-	for _, s := range f.states {
-		s.(interface{ Clear(ctx state.Context) }).Clear(&f.ctx.ofWindow) // every state has it
+	for _, s := range o.states {
+		s.(interface{ Clear(ctx state.Context) }).Clear(&o.ctx.ofWindow) // every state has it
 	}
 	return nil
+}
+
+// process runs a Processor in one subtask.
+type process[K comparable, V, U any] struct {
+	*object[K, U]
+	p Processor[K, V, U]
+}
+
+func newProcess[K comparable, V, U any](e *engine[K, U], sc *keyed.Scope, p Processor[K, V, U]) (*process[K, V, U], error) {
+	p = stream.CloneObject(p)
+	o, err := newObject(e, sc, any(p))
+	return &process[K, V, U]{o, p}, err
+}
+
+func (f *process[K, V, U]) fire(w Window, v V) error {
+	f.ctx.window = w
+	return f.p.Process(f.ctx, v)
 }
