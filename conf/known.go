@@ -40,8 +40,6 @@ silent memory   taskmanager.memory.framework.heap.size
 silent memory   taskmanager.memory.framework.off-heap.size
 silent memory   taskmanager.memory.task.heap.size
 silent memory   taskmanager.memory.task.off-heap.size
-warn   memory   taskmanager.memory.managed.size taskmanager.memory.size
-warn   float    taskmanager.memory.managed.fraction
 warn   float    taskmanager.memory.network.fraction taskmanager.network.memory.fraction
 warn   memory   taskmanager.memory.network.min taskmanager.network.memory.min
 warn   memory   taskmanager.memory.network.max taskmanager.network.memory.max
@@ -98,7 +96,6 @@ warn   int      execution.checkpointing.write-buffer-size state.storage.fs.write
 warn   bool     execution.checkpointing.local-backup.enabled state.backend.local-recovery
 warn   bool     execution.checkpointing.file-merging.enabled
 silent bool     execution.checkpointing.cleaner.parallel-mode state.checkpoint.cleaner.parallel-mode
-warn   text     state.backend.type state.backend
 warn   bool     state.changelog.enabled state.backend.changelog.enabled
 silent text     state.changelog.storage state.backend.changelog.storage
 silent duration state.changelog.periodic-materialize.interval state.backend.changelog.periodic-materialize.interval

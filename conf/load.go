@@ -130,6 +130,9 @@ func resolve(layers []layer, warnings []string, faults []Fault) (*Config, error)
 			}
 		}
 	}
+	if v, ok := c.values[StateBackendType.Key]; ok && strings.EqualFold(v.Text, "rocksdb") {
+		c.warnings = append(c.warnings, fmt.Sprintf("%s: %s: there is no rocksdb here, pebble is used: it keeps state on local disk just so", v.Origin, v.Key))
+	}
 	if len(faults) == 0 {
 		faults = c.contradictions()
 	}

@@ -32,7 +32,9 @@ var (
 	WorkerSandbox                  = Option[string]{Key: "worker.sandbox", Type: enum("auto", "on", "off"), Default: "auto", Doc: "confines workers: auto as far as the system can, on refuses to start where it cannot"}
 
 	// TaskManager memory (shown on the UI memory page, budget for a Go worker).
-	TaskManagerMemoryProcessSize = Option[MemorySize]{Key: "taskmanager.memory.process.size", Type: memory(32 << 20), Optional: true, Doc: "memory of all workers of a TaskManager; unset: what the machine or its cgroup has"}
+	TaskManagerMemoryProcessSize     = Option[MemorySize]{Key: "taskmanager.memory.process.size", Type: memory(32 << 20), Optional: true, Doc: "memory of all workers of a TaskManager; unset: what the machine or its cgroup has"}
+	TaskManagerMemoryManagedSize     = Option[MemorySize]{Key: "taskmanager.memory.managed.size", Type: memory(0), Optional: true, Doc: "memory that state on disk may use, of all slots of a TaskManager together; unset: taskmanager.memory.managed.fraction of taskmanager.memory.process.size, or 128 mb per slot if that is not set either", Older: []string{"taskmanager.memory.size"}}
+	TaskManagerMemoryManagedFraction = Option[float64]{Key: "taskmanager.memory.managed.fraction", Type: number(0, 1), Default: 0.4, Doc: "share of taskmanager.memory.process.size that state on disk may use"}
 
 	// Network, buffers, back-pressure.
 	TaskManagerMemorySegmentSize            = Option[MemorySize]{Key: "taskmanager.memory.segment-size", Type: memory(4 << 10), Default: 32 << 10, Doc: "size of one network buffer"}
@@ -74,6 +76,10 @@ var (
 	RestartStrategyExponentialDelayJitterFactor               = Option[float64]{Key: "restart-strategy.exponential-delay.jitter-factor", Type: number(0, 1), Default: 0.1, Doc: "random share of the wait"}
 	RestartStrategyExponentialDelayResetBackoffThreshold      = Option[time.Duration]{Key: "restart-strategy.exponential-delay.reset-backoff-threshold", Type: duration(0), Default: time.Hour, Doc: "healthy time resets the wait"}
 	RestartStrategyExponentialDelayAttemptsBeforeResetBackoff = Option[int]{Key: "restart-strategy.exponential-delay.attempts-before-reset-backoff", Type: integer(0, infinite), Default: infinite, Doc: "failures allowed before giving up"}
+
+	// State.
+	StateBackendType           = Option[string]{Key: "state.backend.type", Type: stateBackend(), Default: "hashmap", Doc: "where keyed state is kept: hashmap (memory) or pebble (local disk, for state larger than memory; rocksdb means the same)", Older: []string{"state.backend"}}
+	StateBackendPebbleLocalDir = Option[string]{Key: "state.backend.pebble.localdir", Type: text(), Optional: true, Doc: "folder for state on disk; unset: the working directory of the worker", Older: []string{"state.backend.rocksdb.localdir"}}
 
 	// REST endpoint.
 	RestAddress                = Option[string]{Key: "rest.address", Type: text(), Default: "localhost", Doc: "address that clients use", Else: []string{"jobmanager.rpc.address"}}
@@ -144,7 +150,7 @@ func sections() []section {
 			WorkerSandbox,
 		}},
 		{"TaskManager memory (shown on the UI memory page, budget for a Go worker)", []definition{
-			TaskManagerMemoryProcessSize,
+			TaskManagerMemoryProcessSize, TaskManagerMemoryManagedSize, TaskManagerMemoryManagedFraction,
 		}},
 		{"Network, buffers, back-pressure", []definition{
 			TaskManagerMemorySegmentSize, ExecutionBufferTimeoutInterval, TaskManagerNetworkRequestBackoffInitial, TaskManagerNetworkRequestBackoffMax,
@@ -165,6 +171,9 @@ func sections() []section {
 			RestartStrategyExponentialDelayMaxBackoff, RestartStrategyExponentialDelayBackoffMultiplier,
 			RestartStrategyExponentialDelayJitterFactor, RestartStrategyExponentialDelayResetBackoffThreshold,
 			RestartStrategyExponentialDelayAttemptsBeforeResetBackoff,
+		}},
+		{"State", []definition{
+			StateBackendType, StateBackendPebbleLocalDir,
 		}},
 		{"REST endpoint", []definition{
 			RestAddress, RestPort, RestBindAddress, RestBindPort, RestPath, RestConnectionTimeout,

@@ -157,6 +157,19 @@ func restartType() Type[string] {
 	return t
 }
 
+// stateBackend is the enum of state backends. Flink's rocksdb is what pebble is here.
+func stateBackend() Type[string] {
+	t := enum("hashmap", "pebble")
+	strict := t.Parse
+	t.Parse = func(s string) (string, error) {
+		if strings.EqualFold(s, "rocksdb") {
+			return "pebble", nil
+		}
+		return strict(s)
+	}
+	return t
+}
+
 // list is what Flink writes a;b;c. A comma separates too where there is no semicolon, because people write that.
 func list() Type[[]string] {
 	return Type[[]string]{

@@ -49,6 +49,7 @@ type JobConfig struct {
 	Failover       string            `json:"failover"`         // "region" or "full"
 	Params         map[string]string `json:"params,omitempty"` // global job parameters, shown by REST
 	Chaining       bool              `json:"chaining"`
+	StateBackend   string            `json:"stateBackend,omitempty"` // hashmap or pebble; "" leaves the choice to the cluster
 }
 
 // RestartStrategy says whether and when a failed job runs again; unused fields are zero. The zero value leaves the

@@ -110,6 +110,25 @@ func (e *Env) RuntimeMode(m RuntimeMode) *Env {
 	return e
 }
 
+// StateBackend says where the keyed state of a job is kept.
+type StateBackend string
+
+// The state backends.
+const (
+	HashMap StateBackend = "hashmap" // in memory: the faster one
+	Pebble  StateBackend = "pebble"  // on local disk, with what was used last in memory: for state larger than memory
+)
+
+// StateBackend chooses where keyed state is kept. Without it the configuration does, by state.backend.type: that of the
+// client or else that of the cluster, which is HashMap unless set.
+func (e *Env) StateBackend(b StateBackend) *Env {
+	if b != HashMap && b != Pebble {
+		e.fault("state backend %q: want %s or %s", b, HashMap, Pebble)
+	}
+	e.config.StateBackend = string(b)
+	return e
+}
+
 // DisableChaining gives every operator a task of its own.
 func (e *Env) DisableChaining() *Env {
 	e.config.Chaining = false

@@ -31,6 +31,8 @@ func (e *Env) apply(settings map[string]string) {
 	s.bool("pipeline.operator-chaining", &c.Chaining)
 	s.bool("pipeline.operator-chaining.enabled", &c.Chaining)
 	s.enum("execution.runtime-mode", &c.RuntimeMode, string(Streaming), string(Batch))
+	s.stateBackend("state.backend", &c.StateBackend)
+	s.stateBackend("state.backend.type", &c.StateBackend)
 	s.enum("jobmanager.execution.failover-strategy", &c.Failover, "region", "full")
 	s.pairs("pipeline.global-job-parameters", &c.Params)
 	s.restart(&c.Restart)
@@ -91,6 +93,15 @@ func (s reader) enum(key string, v *string, allowed ...string) {
 		}
 		s.fault(key, strings.Join(allowed, " or "))
 	}
+}
+
+// stateBackend reads a state backend. Flink's rocksdb is what pebble is here.
+func (s reader) stateBackend(key string, v *string) {
+	if strings.EqualFold(s.settings[key], "rocksdb") {
+		*v = string(Pebble)
+		return
+	}
+	s.enum(key, v, string(HashMap), string(Pebble))
 }
 
 func (s reader) duration(key string, v *time.Duration) {

@@ -43,6 +43,9 @@ func StartEmbedded(c *conf.Config, job *graph.Compiled, log *slog.Logger) (*Embe
 		return job, nil
 	}}
 	cfg := taskExecutorConfig(c, log)
+	if _, set := conf.StateBackendPebbleLocalDir.Lookup(c); !set {
+		cfg.Settings[conf.StateBackendPebbleLocalDir.Key] = c.WorkingDir()
+	}
 	cfg.Resource, cfg.Host, cfg.DataHost = embeddedHost, embeddedHost, embeddedHost
 	cfg.Slots = SlotsOf(job.Job)
 	cfg.Service = e.service

@@ -57,6 +57,9 @@ func (t *Task) build() error {
 	if len(chain.Nodes) != len(t.vertex.Operators) {
 		return fmt.Errorf("vertex %s has %d operators, its chain %d", t.vertex.Name, len(t.vertex.Operators), len(chain.Nodes))
 	}
+	if err := t.openState(); err != nil {
+		return err
+	}
 	t.nodes = make([]*node, len(chain.Nodes))
 	// consumers[i][k] are the nodes behind output k of operator i.
 	consumers := make([][][]any, len(chain.Nodes))
@@ -230,11 +233,15 @@ func inputType(n *graph.StreamNode, input int) operator.Type {
 // operatorContext is what operator i of the chain knows about its place.
 func (t *Task) operatorContext(i int) *operator.Context {
 	op := &t.vertex.Operators[i]
-	return &operator.Context{
+	ctx := &operator.Context{
 		Job: t.cfg.Job.ID, JobName: t.cfg.Job.Name, Attempt: t.cfg.Attempt, TaskName: t.vertex.Name,
 		Operator: op.ID, Name: op.Name, UID: op.UID,
 		Subtask: t.cfg.Attempt.Subtask, Parallelism: t.vertex.Parallelism, MaxParallelism: t.vertex.MaxParallelism,
 		Params: t.cfg.Job.Config.Params, Log: t.log.With("operator", op.Name), Task: handle{t},
 		Index: int32(i), Active: &t.active,
 	}
+	if t.disk != nil {
+		ctx.Disk = t.disk
+	}
+	return ctx
 }

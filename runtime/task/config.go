@@ -5,6 +5,7 @@ import (
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/graph/keyed"
 	"github.com/flink-go/flink-go/runtime/network"
 )
 
@@ -19,6 +20,15 @@ type Config struct {
 	Events    Events
 	// SegmentSize is the size of a full batch or frame in bytes (taskmanager.memory.segment-size), 0: 32 KiB.
 	SegmentSize int
+	// OpenState opens a store on disk for the keyed state of this task, nil if that is kept on the heap. It is called
+	// at most once, if an operator of the chain has state, and the task closes what it returns.
+	OpenState func(name string) (StateStore, error)
+}
+
+// StateStore keeps the keyed state of a task on disk.
+type StateStore interface {
+	keyed.KeyValue
+	Close() error
 }
 
 // Events is told what happens in a task. Its methods are called from the task's goroutine, in order, and must not

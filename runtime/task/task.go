@@ -50,6 +50,7 @@ type Task struct {
 	accsAsked bool
 
 	// Of the task's goroutine:
+	disk     StateStore // nil: keyed state is on the heap
 	nodes    []*node
 	active   int32 // index of the node whose user code runs or ran last, -1: none yet
 	inputs   []operator.Input
@@ -188,6 +189,7 @@ func (t *Task) run() {
 	defer close(t.done)
 	defer t.conclude()
 	defer t.release()
+	defer t.closeState()
 	defer func() {
 		if err := t.closeNodes(); err != nil {
 			t.fail(err)
@@ -273,6 +275,29 @@ func (t *Task) work() error {
 	t.enter(core.ExecutionRunning, nil)
 	t.loop()
 	return nil
+}
+
+// openState opens the store of the task's keyed state if it is to be on disk.
+func (t *Task) openState() error {
+	stateful := func(n *graph.StreamNode) bool { return n.Stateful }
+	if t.cfg.OpenState == nil || !slices.ContainsFunc(t.cfg.Chain.Nodes, stateful) {
+		return nil
+	}
+	store, err := t.cfg.OpenState(fmt.Sprintf("%s-%d", t.vertex.Name, t.cfg.Attempt.Subtask))
+	if err != nil {
+		return core.E("open state of task", core.Internal, t.cfg.Attempt.String(), err)
+	}
+	t.disk = store
+	return nil
+}
+
+func (t *Task) closeState() {
+	if t.disk == nil {
+		return
+	}
+	if err := t.disk.Close(); err != nil {
+		t.log.Warn("closing the state of a task", keyCause, err)
+	}
 }
 
 // closeNodes closes what was opened, from head to end, and returns the first error.

@@ -45,6 +45,7 @@ func (p *InProcess) Start(spec WorkerSpec, events WorkerEvents) Worker {
 			Secret:      spec.Secret,
 			Dial:        p.Dial,
 			Settings:    spec.Settings,
+			Slots:       spec.Slots,
 			Events:      events,
 			Log:         p.Log,
 		})

@@ -163,6 +163,7 @@ func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *
 		DataAddress: hello.GetDataAddress(),
 		Secret:      hello.GetDataSecret(),
 		Settings:    hello.GetConfig(),
+		Slots:       int(hello.GetSlots()),
 		Events:      s,
 		Log:         log,
 	}, start)

@@ -95,6 +95,7 @@ func configDifference(a, b graph.JobConfig) (what, was, is string) {
 		field("buffer timeout", a.BufferTimeout, b.BufferTimeout),
 		field("restart strategy", a.Restart, b.Restart),
 		field("runtime mode", a.RuntimeMode, b.RuntimeMode),
+		field("state backend", a.StateBackend, b.StateBackend),
 		field("object reuse", a.ObjectReuse, b.ObjectReuse),
 		field("failover strategy", a.Failover, b.Failover),
 		field("chaining", a.Chaining, b.Chaining),

@@ -42,6 +42,7 @@ type HostConfig struct {
 	// Dial connects to other workers; nil is TCP.
 	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	Settings map[string]string // of the TaskManager, see Settings
+	Slots    int               // how many the job has here, for its share of memory; 0 counts as 1
 	Events   Events
 	Log      *slog.Logger
 }
@@ -53,6 +54,7 @@ type Host struct {
 	log   *slog.Logger
 	net   *network.Network
 	start startTask
+	disk  disk
 
 	mu     sync.Mutex
 	tasks  map[core.ExecutionAttemptID]subtask
@@ -257,6 +259,9 @@ func (h *Host) Close(ctx context.Context) error {
 		}
 	}
 	h.wg.Wait()
+	if err := h.disk.close(); err != nil {
+		h.log.Warn("removing the state of a worker", keyJob, h.cfg.Submitted.ID, keyCause, err)
+	}
 	if err := h.net.Close(); err != nil && !errors.Is(err, net.ErrClosed) { // the listener's owner may be first
 		return core.E("close worker", core.Internal, h.cfg.Submitted.ID.String(), err)
 	}

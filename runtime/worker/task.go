@@ -31,6 +31,7 @@ func runTask(h *Host, chain *graph.Chain, id core.ExecutionAttemptID, locations 
 		Log:         h.log,
 		Events:      t,
 		SegmentSize: h.set.segmentSize,
+		OpenState:   h.openState(),
 	})
 	close(t.started)
 	return t
