@@ -278,6 +278,10 @@ func (n *sourceOperator[T]) read(limit int) Status {
 		n.user.enter()
 		ts, s, err := r.Next(&n.slot)
 		if err != nil {
+			if n.ctx.tolerates(err) {
+				n.polled--
+				continue
+			}
 			n.ctx.fail(err)
 		}
 		if s != Record {
@@ -297,6 +301,10 @@ func (n *sourceOperator[T]) readTimed(r *splitReader[T], limit int) Status {
 		n.user.enter()
 		ts, s, err := r.Next(&n.slot)
 		if err != nil {
+			if n.ctx.tolerates(err) {
+				n.polled--
+				continue
+			}
 			n.ctx.fail(err)
 		}
 		if s != Record {
