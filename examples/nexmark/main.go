@@ -63,7 +63,7 @@ func run(query string, n int64, p int, asJSON bool) error {
 			env.Parallelism(p)
 		}
 		parallelism = env.Config().Parallelism
-		program(stream.From(env, events(uint64(n))))
+		program(read(env, uint64(n)))
 	})
 	if err != nil || res.Detached {
 		return err

@@ -3,9 +3,11 @@ package main
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/api/stream/state"
+	"github.com/flink-go/flink-go/api/stream/window"
 	"github.com/flink-go/flink-go/examples/internal/result"
 )
 
@@ -16,8 +18,17 @@ var queries = map[string]func(events *stream.Stream[Event]){
 	"q1":  q1,
 	"q2":  q2,
 	"q3":  q3,
+	"q5":  q5,
+	"q7":  q7,
+	"q8":  q8,
+	"q11": q11,
 	"q18": q18,
 	"q20": q20,
+}
+
+// read returns the first n events in their event time.
+func read(env *stream.Env, n uint64) *stream.Stream[Event] {
+	return stream.EventTime(stream.From(env, events(n)).UID("events"), stream.SourceTime[Event]())
 }
 
 func queryNames() []string { return slices.Sorted(maps.Keys(queries)) }
@@ -113,8 +124,126 @@ func (j *localItems) ProcessSecond(ctx *stream.Context[uint64, localItem], o off
 	return nil
 }
 
+// count is how many bids there were for an auction in a window.
+type count = window.Result[uint64, int64]
+
+// q5 finds the auctions with most bids of the last 10 s, every 2 s.
+func q5(events *stream.Stream[Event]) {
+	auctions := stream.MapRef(bids(events), func(b *Bid) uint64 { return b.Auction }).Name("auctions")
+	counts := window.Counts(stream.KeyBy(auctions, itself), window.Sliding(10*time.Second, 2*time.Second)).UID("bids-of-auctions")
+	byWindow := stream.KeyByRef(counts, func(c *count) int64 { return c.Window.End })
+	hot := window.AggregateRef(byWindow, window.Tumbling(2*time.Second), highest[count](func(c *count) int64 { return c.Value })).UID("hot-items")
+	stream.To(flatten(hot), result.Check(func(c *count) uint64 {
+		return result.Row3(c.Key, uint64(c.Value), uint64(c.Window.End))
+	}))
+}
+
+func itself(id uint64) uint64 { return id }
+
+// top are the records that have the largest value.
+type top[T any] struct {
+	Value int64
+	Of    []T
+}
+
+// highest aggregates records to those of the largest value.
+func highest[T any](value func(*T) int64) stream.AggregatorRef[T, top[T], []T] {
+	return stream.AggregatorRef[T, top[T], []T]{
+		Add: func(t *top[T], v *T) {
+			x := value(v)
+			if len(t.Of) == 0 || x > t.Value {
+				t.Value, t.Of = x, append(t.Of[:0], *v)
+			} else if x == t.Value {
+				t.Of = append(t.Of, *v)
+			}
+		},
+		Merge: func(into, from *top[T]) {
+			if len(into.Of) == 0 || from.Value > into.Value {
+				into.Value, into.Of = from.Value, append(into.Of[:0], from.Of...)
+			} else if from.Value == into.Value {
+				into.Of = append(into.Of, from.Of...)
+			}
+		},
+		Result: func(t *top[T]) []T { return t.Of },
+	}
+}
+
+// flatten returns the records of windows whose results are lists.
+func flatten[K comparable, T any](lists *stream.Stream[window.Result[K, []T]]) *stream.Stream[T] {
+	return stream.FlatMapRef(lists, func(r *window.Result[K, []T], emit func(T)) error {
+		for _, v := range r.Value {
+			emit(v)
+		}
+		return nil
+	})
+}
+
 // offered is what q7 needs of a bid.
 type offered struct{ Auction, Bidder, Price uint64 }
+
+// q7 finds the highest bids of each 10 s: first those of groups of bids in parallel, then those of all groups.
+func q7(events *stream.Stream[Event]) {
+	prices := stream.MapRef(bids(events), func(b *Bid) offered { return offered{b.Auction, b.Bidder, b.Price} }).Name("prices")
+	tens := window.Tumbling(10 * time.Second)
+	price := func(o *offered) int64 { return int64(o.Price) }
+	groups := stream.KeyByRef(prices, func(o *offered) uint64 { return o.Price % 64 })
+	high := flatten(window.AggregateRef(groups, tens, highest(price)).UID("high-bids"))
+	all := window.AggregateRef(high, tens, highest(price)).UID("highest-bids")
+	type row struct {
+		offered
+		WindowEnd int64
+	}
+	rows := stream.FlatMapRef(all, func(r *window.Result[stream.NoKey, []offered], emit func(row)) error {
+		for _, o := range r.Value {
+			emit(row{o, r.Window.End})
+		}
+		return nil
+	})
+	stream.To(rows, result.Check(func(r *row) uint64 {
+		return result.Row4(r.Auction, r.Bidder, r.Price, uint64(r.WindowEnd))
+	})).Parallelism(1)
+}
+
+// seen says what a person did: register, open an auction.
+type seen struct {
+	Person uint64
+	What   uint8
+}
+
+const (
+	registered = 1
+	sold       = 2
+)
+
+// q8 finds the persons who register and open an auction within the same 10 s.
+func q8(events *stream.Stream[Event]) {
+	actions := stream.FlatMapRef(events, func(e *Event, emit func(seen)) error {
+		if e.Person != nil {
+			emit(seen{e.Person.ID, registered})
+		} else if e.Auction != nil {
+			emit(seen{e.Auction.Seller, sold})
+		}
+		return nil
+	}).Name("actions")
+	both := window.AggregateRef(stream.KeyByRef(actions, func(s *seen) uint64 { return s.Person }), window.Tumbling(10*time.Second),
+		stream.AggregatorRef[seen, uint8, uint8]{
+			Add:    func(done *uint8, s *seen) { *done |= s.What },
+			Merge:  func(into, from *uint8) { *into |= *from },
+			Result: func(done *uint8) uint8 { return *done },
+		}).UID("new-sellers")
+	type newSeller = window.Result[uint64, uint8]
+	sellers := stream.FilterRef(both, func(r *newSeller) bool { return r.Value == registered|sold })
+	stream.To(sellers, result.Check(func(r *newSeller) uint64 { return result.Row2(r.Key, uint64(r.Window.Start)) }))
+}
+
+// q11 counts the bids of each bidder's session: as long as the bidder is never silent for more than 10 s.
+func q11(events *stream.Stream[Event]) {
+	bidders := stream.MapRef(bids(events), func(b *Bid) uint64 { return b.Bidder }).Name("bidders")
+	sessions := window.Counts(stream.KeyBy(bidders, itself), window.Session(10*time.Second)).UID("sessions")
+	stream.To(sessions, result.Check(func(c *count) uint64 {
+		return result.Row4(c.Key, uint64(c.Value), uint64(c.Window.Start), uint64(c.Window.End))
+	}))
+}
 
 // lastBid is what q18 keeps of a bid.
 type lastBid struct{ Auction, Bidder, Price, Time uint64 }
