@@ -11,15 +11,19 @@ import (
 	"github.com/flink-go/flink-go/graph/codec"
 )
 
-// CacheBudget is how much memory the decoded state above one KeyValue may take. Each set of rows and each store gets
-// the same share. It belongs to the goroutine of the task.
+// CacheBudget is how much memory the decoded state above one KeyValue may take. It belongs to the goroutine of the
+// task.
+//
+// Each set of rows and each store is a cache. One may use what the others leave; when all is used, those give way that
+// have more than their equal share, each when it is used next.
 type CacheBudget struct {
-	bytes  int64
-	caches int64
+	bytes  int
+	used   int
+	caches int
 }
 
 // NewCacheBudget returns a budget of so many bytes.
-func NewCacheBudget(bytes int64) *CacheBudget { return &CacheBudget{bytes: bytes} }
+func NewCacheBudget(bytes int64) *CacheBudget { return &CacheBudget{bytes: int(bytes)} }
 
 // Budgeted is a KeyValue that says how much memory the decoded state above it may take.
 type Budgeted interface {
@@ -30,13 +34,14 @@ type Budgeted interface {
 // defaultCacheBytes is the budget above a KeyValue that has none.
 const defaultCacheBytes = 16 << 20
 
-// join adds a cache.
-func (b *CacheBudget) join() *CacheBudget {
-	b.caches++
-	return b
+// over tells whether a cache of so many bytes must give way. Once it does, it makes room for more than the next row.
+func (b *CacheBudget) over(bytes int, evicting bool) bool {
+	limit, share := b.bytes, b.bytes/b.caches
+	if evicting {
+		limit, share = limit/16*15, share/16*15
+	}
+	return b.used > limit && bytes > share
 }
-
-func (b *CacheBudget) share() int { return int(b.bytes / b.caches) }
 
 // rowCache holds the rows of a Scope on disk that were used last. A row in memory has, per state, a cell with what is
 // known of the key: what the program reads and changes in place. Cells that were changed are written when their row
@@ -98,10 +103,11 @@ func newRowCache[K comparable](r *Rows[K]) (*rowCache, error) {
 	// The entry of a table, its slot, and the heat.
 	c.rowSize = int(unsafe.Sizeof(k)+unsafe.Sizeof(rowState{})) + 16 + 1
 	if b, ok := c.kv.(Budgeted); ok {
-		c.budget = b.CacheBudget().join()
+		c.budget = b.CacheBudget()
 	} else {
-		c.budget = NewCacheBudget(defaultCacheBytes).join()
+		c.budget = NewCacheBudget(defaultCacheBytes)
 	}
+	c.budget.caches++
 	return c, nil
 }
 
@@ -109,9 +115,15 @@ func newRowCache[K comparable](r *Rows[K]) (*rowCache, error) {
 func (c *rowCache) leave() {
 	c.current = c.current[:0]
 	c.touched = false
-	if c.bytes > c.budget.share() {
+	if c.budget.over(c.bytes, false) {
 		c.makeRoom()
 	}
+}
+
+// charge counts memory that is taken, or given back if bytes is negative.
+func (c *rowCache) charge(bytes int) {
+	c.bytes += bytes
+	c.budget.used += bytes
 }
 
 // take returns the row of the current key. state is who asks.
@@ -125,7 +137,7 @@ func (c *rowCache) take(state string) *rowState {
 		}
 		c.heat[r.row] = cold
 		c.rows++
-		c.bytes += c.rowSize
+		c.charge(c.rowSize)
 	case !c.touched:
 		c.heat[r.row] = hot
 	}
@@ -135,8 +147,7 @@ func (c *rowCache) take(state string) *rowState {
 
 // makeRoom evicts rows that were not used for long, so many that it need not be done again at once.
 func (c *rowCache) makeRoom() {
-	enough := c.budget.share() / 16 * 15
-	for c.bytes > enough && c.rows > 0 {
+	for c.rows > 0 && c.budget.over(c.bytes, true) {
 		if int(c.hand) >= len(c.heat) {
 			c.hand = 0
 		}
@@ -157,13 +168,23 @@ func (c *rowCache) evict(row uint32) {
 	for _, col := range c.columns {
 		if present&col.mask() != 0 {
 			col.writeBack(row, c.row)
+		}
+	}
+	c.forget(row)
+}
+
+// forget gives the memory of a row back.
+func (c *rowCache) forget(row uint32) {
+	present := c.sc.index.state(row).present
+	for _, col := range c.columns {
+		if present&col.mask() != 0 {
 			col.release(row)
 		}
 	}
 	c.sc.index.drop(row)
 	c.heat[row] = unused
 	c.rows--
-	c.bytes -= c.rowSize
+	c.charge(-c.rowSize)
 }
 
 // flush writes all that the disk does not know.
@@ -216,10 +237,7 @@ func (s *diskState[E]) mask() uint64 { return s.bit }
 // place returns the cell of a row, a zero one if it had none.
 func (s *diskState[E]) place(r *rowState) *E {
 	if r.present&s.bit == 0 {
-		r.present |= s.bit
-		if b := int(r.row / blockLen); b >= len(s.pages) || s.pages[b] == nil {
-			s.grow(b)
-		}
+		return s.column.place(r)
 	}
 	return s.at(r.row)
 }

@@ -107,7 +107,7 @@ func (d *diskList[V]) add(c *listCell[V], v *V) {
 
 func (d *diskList[V]) weigh(c *listCell[V]) {
 	weight := cap(c.list)*int(unsafe.Sizeof(*new(V))) + len(c.list)*d.weight()
-	d.cache.bytes += weight - c.weight
+	d.cache.charge(weight - c.weight)
 	c.weight = weight
 }
 
@@ -155,7 +155,7 @@ func (d *diskList[V]) writeBack(row uint32, key []byte) { d.write(d.at(row), key
 
 func (d *diskList[V]) release(row uint32) {
 	c := d.at(row)
-	d.cache.bytes -= c.weight
+	d.cache.charge(-c.weight)
 	*c = listCell[V]{}
 }
 

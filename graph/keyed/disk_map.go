@@ -68,7 +68,7 @@ func (d *diskMap[MK, V]) load() *mapCell[MK, V] {
 
 func (d *diskMap[MK, V]) weigh(c *mapCell[MK, V]) {
 	weight := len(c.entries) * (d.entrySize + d.weight() + d.entryKeys.weight())
-	d.cache.bytes += weight - c.weight
+	d.cache.charge(weight - c.weight)
 	c.weight = weight
 }
 
@@ -225,7 +225,7 @@ func (d *diskMap[MK, V]) writeBack(row uint32, key []byte) { d.write(d.at(row), 
 
 func (d *diskMap[MK, V]) release(row uint32) {
 	c := d.at(row)
-	d.cache.bytes -= c.weight
+	d.cache.charge(-c.weight)
 	*c = mapCell[MK, V]{}
 }
 

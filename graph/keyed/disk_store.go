@@ -86,10 +86,7 @@ func (s *diskStore[K, V]) Clear() {
 	s.rows.NoKey()
 	for row, h := range d.cache.heat {
 		if h != unused {
-			if c := d.has(d.scope.index.state(uint32(row))); c != nil {
-				c.flags = 0 // not to be written
-			}
-			d.cache.evict(uint32(row))
+			d.cache.forget(uint32(row))
 		}
 	}
 	d.fault(d.cache.kv.DeleteRange(d.head, after(nil, d.head)))

@@ -75,7 +75,7 @@ func (d *diskValue[V]) blind() *valueCell[V] {
 // weigh counts what the value points to.
 func (d *diskValue[V]) weigh(c *valueCell[V]) {
 	weight := int32(d.weight())
-	d.cache.bytes += int(weight - c.weight)
+	d.cache.charge(int(weight - c.weight))
 	c.weight = weight
 }
 
@@ -113,7 +113,7 @@ func (d *diskValue[V]) Set(v *V) {
 func (d *diskValue[V]) Clear() { d.drop(d.blind()) }
 
 func (d *diskValue[V]) drop(c *valueCell[V]) {
-	d.cache.bytes -= int(c.weight)
+	d.cache.charge(-int(c.weight))
 	*c = valueCell[V]{flags: c.flags&isStored | isDirty}
 }
 
@@ -135,7 +135,7 @@ func (d *diskValue[V]) writeBack(row uint32, key []byte) {
 
 func (d *diskValue[V]) release(row uint32) {
 	c := d.at(row)
-	d.cache.bytes -= int(c.weight)
+	d.cache.charge(-int(c.weight))
 	*c = valueCell[V]{}
 }
 
