@@ -104,7 +104,7 @@ func (a *arena[E]) has(number uint32) bool {
 	return word >= len(a.gone) || a.gone[word]>>(number%64)&1 == 0
 }
 
-// clear takes all elements back and keeps the memory.
+// clear takes all elements back. Memory is kept and given back as by put.
 func (a *arena[E]) clear() {
 	left := int(a.used)
 	for i, first := range a.chunks {
@@ -112,9 +112,9 @@ func (a *arena[E]) clear() {
 		clear(unsafe.Slice(first, n))
 		left -= n
 	}
-	a.used, a.live = 0, 0
-	a.free = a.free[:0]
-	a.gone = a.gone[:0]
+	a.free, a.gone = a.free[:0], a.gone[:0]
+	a.shrink(min(a.used, a.most))
+	a.used, a.most, a.live = 0, a.used, 0
 }
 
 // room returns how many elements the chunks hold.

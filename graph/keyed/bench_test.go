@@ -174,12 +174,12 @@ func BenchmarkCollect(b *testing.B) {
 				}
 				timers.Set(k / 100)
 			}
-			b.ReportMetric(heapMiB(), "MiB")
 			start, n := cpu(), 0
 			for b.Loop() {
 				runtime.GC()
 				n++
 			}
+			b.ReportMetric(heapMiB(), "MiB")
 			b.ReportMetric(float64((cpu()-start).Milliseconds())/float64(n), "gc-cpu-ms")
 			if next, ok := timers.Next(); !ok || next != 0 {
 				b.Fatal(next)

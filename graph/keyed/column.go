@@ -5,12 +5,13 @@ import "fmt"
 // maxStates is the number of states of one Scope: a bit of rowState.present each.
 const maxStates = 64
 
-// column holds an E per row of a Scope, by value, in blocks that never move.
+// column holds an E per row of a Scope, by value. A page is as long as its rows need it: it moves while it grows to
+// pageLen, and then no more. So a pointer into it holds until another row becomes present.
 type column[E any] struct {
 	scope *Scope
 	name  string
 	bit   uint64
-	pages []*[blockLen]E // by block; nil where no row of the block was ever present
+	pages [][]E
 }
 
 // newColumn registers a column of sc, which the caller adds to sc.columns.
@@ -25,7 +26,7 @@ func newColumn[E any](sc *Scope, s State) (column[E], error) {
 }
 
 // at returns the element of a row that is present.
-func (c *column[E]) at(row uint32) *E { return &c.pages[row/blockLen][row%blockLen] }
+func (c *column[E]) at(row uint32) *E { return &c.pages[row/pageLen][row%pageLen] }
 
 // get returns the row of the current key and its element, nil if there is none.
 func (c *column[E]) get() (row uint32, e *E) {
@@ -42,23 +43,31 @@ func (c *column[E]) ref() (row uint32, e *E, isNew bool) {
 	if r.present&c.bit != 0 {
 		return r.row, c.at(r.row), false
 	}
-	r.present |= c.bit
-	if b := int(r.row / blockLen); b >= len(c.pages) || c.pages[b] == nil {
-		c.grow(b)
-	}
-	return r.row, c.at(r.row), true
+	return r.row, c.place(r), true
 }
 
-// grow allocates the extent of a block.
-func (c *column[E]) grow(b int) {
-	if n := len(c.scope.blocks); n > len(c.pages) {
-		c.pages = append(c.pages, make([]*[blockLen]E, n-len(c.pages))...)
+// place makes a row present and returns its element, which is zero.
+func (c *column[E]) place(r *rowState) *E {
+	r.present |= c.bit
+	p, i := int(r.row/pageLen), int(r.row%pageLen)
+	if p >= len(c.pages) || i >= len(c.pages[p]) {
+		c.grow(p, i)
 	}
-	ext := c.scope.blocks[b]
-	room := make([]E, ext.extentCount*blockLen)
-	for i := range ext.extentCount {
-		c.pages[ext.extent+i] = (*[blockLen]E)(room[i*blockLen:])
+	return &c.pages[p][i]
+}
+
+// grow makes page p long enough for place i.
+func (c *column[E]) grow(p, i int) {
+	if n := len(c.scope.pages); n > len(c.pages) {
+		c.pages = append(c.pages, make([][]E, n-len(c.pages))...)
 	}
+	n := max(firstLen, len(c.pages[p]))
+	for n <= i {
+		n *= 2
+	}
+	page := make([]E, n)
+	copy(page, c.pages[p])
+	c.pages[p] = page
 }
 
 // clear removes the element of the current key.
@@ -79,14 +88,14 @@ func (c *column[E]) remove(r *rowState) {
 // sweep looks at the next n rows after *cursor and removes the elements that drop wants removed. done tells that it
 // came to the last row.
 func (c *column[E]) sweep(cursor *uint32, n int, drop func(row uint32, e *E) bool) (done bool) {
-	rows := uint32(len(c.pages)) * blockLen
+	rows := uint32(len(c.pages)) * pageLen
 	for ; n > 0 && *cursor < rows; n-- {
 		row := *cursor
-		*cursor++
-		if c.pages[row/blockLen] == nil {
-			*cursor += blockLen - 1 - row%blockLen
+		if row%pageLen >= uint32(len(c.pages[row/pageLen])) {
+			*cursor += pageLen - row%pageLen // to the next page
 			continue
 		}
+		*cursor++
 		if r := c.scope.index.state(row); r.present&c.bit != 0 && drop(row, c.at(row)) {
 			c.remove(r)
 		}
@@ -98,11 +107,11 @@ func (c *column[E]) sweep(cursor *uint32, n int, drop func(row uint32, e *E) boo
 	return true
 }
 
-func (c *column[E]) forget(block uint32) {
-	if int(block) < len(c.pages) {
-		c.pages[block] = nil
+func (c *column[E]) forget(page uint32) {
+	if int(page) < len(c.pages) {
+		c.pages[page] = nil
 	}
 }
 
 // group is the place of a row's key group among those of the subtask.
-func (c *column[E]) group(row uint32) int { return int(c.scope.blocks[row/blockLen].group) }
+func (c *column[E]) group(row uint32) int { return int(c.scope.pages[row/pageLen].group) }

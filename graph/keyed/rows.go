@@ -16,14 +16,14 @@ type Rows[K comparable] struct {
 	hashOf func(*K) uint64
 	codec  codec.Codec[K]
 	table  *Table[K, rowState]
-	// groups holds, per key group, the blocks of its rows in order.
+	// groups holds, per key group, the pages of its rows in order.
 	groups [][]uint32
 }
 
 // rowState is what is known of a row besides its key.
 type rowState struct {
 	present uint64 // a bit per column that has something for the key
-	row     uint32 // its number: a block and the place in it
+	row     uint32 // its number: a page and the place in it
 }
 
 // Scope is the part of Rows that does not depend on K: what states and timers are bound to.
@@ -33,7 +33,7 @@ type Scope struct {
 	hash    uint64    // of the current key
 	cur     *rowState // of the current key; nil if it has none or if it was not yet looked for
 	index   rowIndex
-	blocks  []block
+	pages   []page
 	columns []anyColumn
 	clock   func() int64
 	now     int64
@@ -51,15 +51,13 @@ const (
 	resolved
 )
 
-// blockLen rows make a block. Blocks belong to one key group, so that a column can be written by key group.
-const blockLen = 16
+// pageLen rows make a page, which belongs to one key group: so columns can be written by key group.
+const pageLen = chunkLen
 
-// block is where blockLen rows come from. Several blocks, an extent, are allocated at once.
-type block struct {
-	group       int32
-	number      uint32 // that of the first row within the key group
-	extent      uint32 // first block of the extent
-	extentCount uint32 // blocks in the extent
+// page is where pageLen rows come from.
+type page struct {
+	group  int32
+	number uint32 // that of the first row within the key group
 }
 
 // rowIndex is Rows without its type parameter.
@@ -75,8 +73,8 @@ type rowIndex interface {
 
 // anyColumn is a column, whatever its type.
 type anyColumn interface {
-	// forget gives the memory of a block back, in which no row is present.
-	forget(block uint32)
+	// forget gives the memory of a page back, in which no row is present.
+	forget(page uint32)
 }
 
 // diskScope is what the disk adds to a Scope.
@@ -225,43 +223,30 @@ func (r *Rows[K]) insert() *rowState {
 	g := core.KeyGroup(r.hash, r.table.maxParallelism) - r.table.owned.From
 	number := r.table.groups[g].next()
 	state, _ := r.table.Ref(&r.key, r.hash)
-	for int(number/blockLen) >= len(r.groups[g]) {
-		r.addExtent(g)
+	if int(number/pageLen) >= len(r.groups[g]) {
+		r.groups[g] = append(r.groups[g], uint32(len(r.pages)))
+		r.pages = append(r.pages, page{int32(g), number / pageLen * pageLen})
 	}
-	*state = rowState{row: r.groups[g][number/blockLen]*blockLen + number%blockLen}
+	*state = rowState{row: r.groups[g][number/pageLen]*pageLen + number%pageLen}
 	return state
-}
-
-// addExtent adds blocks to a key group: as many rows as the next chunk of its table has entries.
-func (r *Rows[K]) addExtent(g int) {
-	have := uint32(len(r.groups[g])) * blockLen
-	n := uint32(chunkLen / blockLen)
-	if have < chunkLen {
-		n = max(have, blockLen) / blockLen
-	}
-	first := uint32(len(r.blocks))
-	for i := range n {
-		r.blocks = append(r.blocks, block{int32(g), have + i*blockLen, first, n})
-		r.groups[g] = append(r.groups[g], first+i)
-	}
 }
 
 // entry returns the entry of a row in use.
 func (r *Rows[K]) entry(row uint32) *entry[K, rowState] {
-	b := &r.blocks[row/blockLen]
-	return r.table.groups[b.group].at(b.number + row%blockLen)
+	p := &r.pages[row/pageLen]
+	return r.table.groups[p.group].at(p.number + row%pageLen)
 }
 
 func (r *Rows[K]) state(row uint32) *rowState { return &r.entry(row).value }
 
 func (r *Rows[K]) drop(row uint32) {
-	g := r.blocks[row/blockLen].group
+	g := r.pages[row/pageLen].group
 	k := &r.entry(row).key
 	r.table.Delete(k, r.hashOf(k))
 	if t := &r.table.groups[g]; t.live == 0 {
-		for _, b := range r.groups[g][t.room()/blockLen:] {
+		for _, page := range r.groups[g][(t.room()+pageLen-1)/pageLen:] {
 			for _, c := range r.columns {
-				c.forget(b)
+				c.forget(page)
 			}
 		}
 	}

@@ -95,32 +95,22 @@ func (t *Table[K, V]) KeyGroups() core.KeyGroupRange { return t.owned }
 // at. Whether it sees keys inserted meanwhile is open.
 func (t *Table[K, V]) Group(keyGroup int) iter.Seq2[*K, *V] {
 	g := &t.groups[keyGroup-t.owned.From]
+	return func(yield func(*K, *V) bool) { g.each(yield) }
+}
+
+// All ranges over all entries, group by group, as Group does.
+func (t *Table[K, V]) All() iter.Seq2[*K, *V] {
 	return func(yield func(*K, *V) bool) {
-		for number := uint32(0); number < g.used; number++ {
-			if !g.has(number) {
-				continue
-			}
-			if e := g.at(number); !yield(&e.key, &e.value) {
+		for i := range t.groups {
+			if !t.groups[i].each(yield) {
 				return
 			}
 		}
 	}
 }
 
-// All ranges over all entries, group by group, as Group does.
-func (t *Table[K, V]) All() iter.Seq2[*K, *V] {
-	return func(yield func(*K, *V) bool) {
-		for keyGroup := t.owned.From; keyGroup < t.owned.To; keyGroup++ {
-			for k, v := range t.Group(keyGroup) {
-				if !yield(k, v) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Clear removes all keys and keeps the memory for the next ones.
+// Clear removes all keys and keeps the memory for the next ones, as much of it as was needed since the last time or
+// the time before.
 func (t *Table[K, V]) Clear() {
 	for i := range t.groups {
 		t.groups[i].clear()
@@ -226,7 +216,23 @@ func (g *group[K, V]) closeGap(i uint32) {
 	g.slots[i] = 0
 }
 
+// each calls yield with the entries until it returns false, and tells whether it never did.
+func (g *group[K, V]) each(yield func(*K, *V) bool) bool {
+	for number := uint32(0); number < g.used; number++ {
+		if !g.has(number) {
+			continue
+		}
+		if e := g.at(number); !yield(&e.key, &e.value) {
+			return false
+		}
+	}
+	return true
+}
+
 func (g *group[K, V]) clear() {
-	clear(g.slots)
 	g.arena.clear()
+	if uint32(len(g.slots)) > 4*max(g.room(), minSlots) {
+		g.slots = nil
+	}
+	clear(g.slots)
 }

@@ -177,13 +177,15 @@ func (t *Timers) fireRow(row uint32, at int64, fire func(at int64)) {
 	t.firing = int64(row)
 	fire(at)
 	t.firing = -1
-	if own.n == 0 {
+	if t.at(row).n == 0 {
 		t.remove(r)
 	}
 }
 
-// hasRow tells whether a row may have timers: the memory of its block was not given back.
-func (t *Timers) hasRow(row uint32) bool { return t.pages[row/blockLen] != nil }
+// hasRow tells whether a row may have timers: the memory of its page may have been given back.
+func (t *Timers) hasRow(row uint32) bool {
+	return row%pageLen < uint32(len(t.pages[row/pageLen]))
+}
 
 // Next returns the time of the earliest timer; ok is false if there is none.
 func (t *Timers) Next() (at int64, ok bool) {
