@@ -374,6 +374,8 @@ func TestConnectedStreamsShareStateAndTimers(t *testing.T) {
 	out.want(t, "idle")
 	b.Watermark(operator.MaxWatermark)
 	b.End()
+	out.want(t) // the first is idle and may wake
+	a.Watermark(operator.MaxWatermark)
 	out.want(t, "forget 2 @112", "w max")
 }
 

@@ -113,14 +113,19 @@ func newSetup[K comparable, U any](ctx *operator.Context, outs []any, sides []si
 	return s, nil
 }
 
-// joint makes one event time of two inputs: the lesser watermark counts, of those that are not idle.
+// joint makes one event time of two inputs: the lesser watermark counts, of those that are neither idle nor ended.
 type joint struct {
 	out    control
-	inputs [2]struct {
-		watermark   int64
-		idle, ended bool
-	}
-	sent int64
+	inputs [2]jointInput
+	sent   int64
+	silent bool // Idle was said last
+}
+
+type jointInput struct {
+	watermark int64
+	idle      bool
+	over      bool // after its last watermark
+	ended     bool
 }
 
 func newJoint(out control) *joint {
@@ -131,16 +136,43 @@ func newJoint(out control) *joint {
 	return j
 }
 
-func (j *joint) advance() {
-	least := operator.MaxWatermark
+func (j *joint) send(watermark int64) {
+	if watermark > j.sent {
+		j.sent = watermark
+		j.out.Watermark(watermark)
+	}
+}
+
+// settle follows a change of an input: a watermark, or Idle if no input counts any more.
+func (j *joint) settle() {
+	least, furthest, counts := operator.MaxWatermark, NoTimestamp, false
 	for _, in := range j.inputs {
-		if !in.idle {
-			least = min(least, in.watermark)
+		switch {
+		case in.over:
+		case in.idle:
+			furthest = max(furthest, in.watermark)
+		default:
+			least, counts = min(least, in.watermark), true
 		}
 	}
-	if least > j.sent {
-		j.sent = least
-		j.out.Watermark(least)
+	switch {
+	case counts:
+		j.send(least)
+	case !j.silent:
+		j.send(furthest) // whichever of them went to rest last
+		j.silent = true
+		j.out.Idle()
+	}
+}
+
+// wake ends the idleness of an input.
+func (j *joint) wake(i int) {
+	j.inputs[i].idle = false
+	if j.silent {
+		j.silent = false
+		if j.sent != NoTimestamp {
+			j.out.Watermark(j.sent)
+		}
 	}
 }
 
@@ -150,31 +182,49 @@ type side struct {
 	i int
 }
 
-// Watermark implements operator.Node.
+// Watermark implements operator.Node. The last one waits for the end of both inputs: an idle one may wake.
 func (s side) Watermark(ts int64) {
+	if ts == operator.MaxWatermark {
+		s.over()
+		return
+	}
 	in := &s.j.inputs[s.i]
-	in.idle = false
+	if in.idle {
+		s.j.wake(s.i)
+	}
 	in.watermark = max(in.watermark, ts)
-	s.j.advance()
+	s.j.settle()
 }
 
 // Idle implements operator.Node.
 func (s side) Idle() {
-	j := s.j
-	j.inputs[s.i].idle = true
-	if j.inputs[1-s.i].idle {
-		j.out.Idle()
-		return
-	}
-	j.advance()
+	s.j.inputs[s.i].idle = true
+	s.j.settle()
 }
 
 // End implements operator.Node.
 func (s side) End() {
+	s.over()
+	s.j.inputs[s.i].ended = true
+	if s.j.inputs[1-s.i].ended {
+		s.j.out.End()
+	}
+}
+
+func (s side) over() {
 	j := s.j
-	j.inputs[s.i].ended = true
-	if j.inputs[1-s.i].ended {
-		j.out.End()
+	j.inputs[s.i].over = true
+	if j.inputs[1-s.i].over {
+		j.send(operator.MaxWatermark)
+		return
+	}
+	j.settle()
+}
+
+// heard says that the input has a record.
+func (s side) heard() {
+	if s.j.inputs[s.i].idle {
+		s.j.wake(s.i)
 	}
 }
 
@@ -184,7 +234,7 @@ type firstOf[A, B any] struct {
 }
 
 func (n *firstOf[A, B]) Record(v *A, ts int64) {
-	n.j.inputs[0].idle = false
+	n.heard()
 	n.o.First(v, ts)
 }
 
@@ -194,6 +244,6 @@ type secondOf[A, B any] struct {
 }
 
 func (n *secondOf[A, B]) Record(v *B, ts int64) {
-	n.j.inputs[1].idle = false
+	n.heard()
 	n.o.Second(v, ts)
 }
