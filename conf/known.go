@@ -59,7 +59,6 @@ warn   int      resourcemanager.rpc.port
 warn   text     pipeline.jars
 silent text     pipeline.classpaths
 warn   bool     pipeline.operator-chaining.chain-operators-with-different-max-parallelism
-warn   duration pipeline.auto-watermark-interval
 warn   bool     pipeline.auto-generate-uids
 warn   map      pipeline.jobvertex-parallelism-overrides
 warn   text     pipeline.vertex-description-mode

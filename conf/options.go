@@ -59,6 +59,7 @@ var (
 	PipelineMaxParallelism          = Option[int]{Key: "pipeline.max-parallelism", Type: integer(-1, 32768), Default: -1, Doc: "number of key groups cap"}
 	PipelineObjectReuse             = Option[bool]{Key: "pipeline.object-reuse", Type: boolean(), Default: true, Doc: "records pass operators without a copy; false is not available"}
 	PipelineOperatorChainingEnabled = Option[bool]{Key: "pipeline.operator-chaining.enabled", Type: boolean(), Default: true, Doc: "fuse neighbors into one task", Older: []string{"pipeline.operator-chaining"}}
+	PipelineAutoWatermarkInterval   = Option[time.Duration]{Key: "pipeline.auto-watermark-interval", Type: duration(0), Optional: true, Doc: "time between two watermarks of a source (Flink: 200 ms); 0: only those that records carry; unset: when there is nothing more to read, and every 5 ms while there is"}
 	PipelineGlobalJobParameters     = Option[map[string]string]{Key: "pipeline.global-job-parameters", Type: dict(), Optional: true, Doc: "user key values for UI"}
 	ExecutionRuntimeMode            = Option[string]{Key: "execution.runtime-mode", Type: enum("STREAMING", "BATCH"), Default: "STREAMING", Doc: "BATCH: keyed aggregates emit final values only"}
 	ExecutionTarget                 = Option[string]{Key: "execution.target", Type: enum("remote", "local", "per-job"), Optional: true, Doc: "where run submits to: remote, local or per-job"}
@@ -162,7 +163,7 @@ func sections() []section {
 		}},
 		{"Parallelism, pipeline, execution", []definition{
 			ParallelismDefault, PipelineName, PipelineMaxParallelism, PipelineObjectReuse,
-			PipelineOperatorChainingEnabled, PipelineGlobalJobParameters, ExecutionRuntimeMode, ExecutionTarget,
+			PipelineOperatorChainingEnabled, PipelineAutoWatermarkInterval, PipelineGlobalJobParameters, ExecutionRuntimeMode, ExecutionTarget,
 		}},
 		{"Restart strategies", []definition{
 			RestartStrategyType, RestartStrategyFixedDelayAttempts, RestartStrategyFixedDelayDelay,
