@@ -3,6 +3,7 @@ package keyed
 import (
 	"fmt"
 	"iter"
+	"unsafe"
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/codec"
@@ -218,12 +219,17 @@ func (g *group[K, V]) closeGap(i uint32) {
 
 // each calls yield with the entries until it returns false, and tells whether it never did.
 func (g *group[K, V]) each(yield func(*K, *V) bool) bool {
-	for number := uint32(0); number < g.used; number++ {
-		if !g.has(number) {
-			continue
-		}
-		if e := g.at(number); !yield(&e.key, &e.value) {
-			return false
+	number := uint32(0)
+	for chunk := 0; number < g.used; chunk++ {
+		entries := unsafe.Slice(g.chunks[chunk], chunkSize(chunk))
+		for i := range entries {
+			if number >= g.used {
+				break
+			}
+			if e := &entries[i]; g.has(number) && !yield(&e.key, &e.value) {
+				return false
+			}
+			number++
 		}
 	}
 	return true
