@@ -3,6 +3,7 @@ package window
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 	"strconv"
@@ -47,11 +48,11 @@ type sliceOperator[K comparable, T, A, R any] struct {
 	weight   func(*T) int64 // how many records a record of the input stands for; nil: one
 
 	current slice // that of the last record, empty at first
-	store   keyed.Store[K, A]
+	store   *accStore[K, A]
 	open    []openSlice[K, A] // by time
-	free    []keyed.Store[K, A]
+	free    []*accStore[K, A]
 	stores  int // made so far
-	merged  *keyed.Table[K, A]
+	merged  *accStore[K, A]
 	passed  int64
 	dropped *operator.Counter
 	late    bool // the program reads late records
@@ -59,28 +60,59 @@ type sliceOperator[K comparable, T, A, R any] struct {
 	armed int64 // processing time that the task was asked to call at
 	stop  func()
 
+	// Made once: function values are allocations.
+	emitEach, mergeEach func(k *K, acc *A) bool
+
 	// Scratch.
 	k   K
 	acc A
 	out Result[K, R]
 }
 
+// accStore holds the accumulators of one slice. Stores are used again for other slices.
+type accStore[K comparable, A any] struct {
+	keyed.Store[K, A]
+	all iter.Seq2[*K, *A] // made once
+}
+
+func newAccStore[K comparable, A any](s keyed.Store[K, A]) *accStore[K, A] {
+	return &accStore[K, A]{s, s.All()}
+}
+
 type openSlice[K comparable, A any] struct {
 	slice
-	store keyed.Store[K, A]
+	store *accStore[K, A]
 }
 
 // Open implements operator.Lifecycle.
-func (n *sliceOperator[K, T, A, R]) Open() (err error) {
+func (n *sliceOperator[K, T, A, R]) Open() error {
 	n.dropped = n.setup.Counter("numLateRecordsDropped")
 	n.late = lateTag[T]().Read(n.setup)
 	if n.late && n.weight != nil {
 		return errors.New("late records cannot be read behind Combine, which sends sums of them: leave Combine or Late out")
 	}
 	if n.layout.size > n.layout.slide {
-		n.merged, err = keyed.New[K, A](n.setup.State.KeyGroups(), n.setup.State.MaxParallelism())
+		// Scratch, not state: on the heap whatever the backend.
+		merged, err := keyed.New[K, A](n.setup.State.KeyGroups(), n.setup.State.MaxParallelism())
+		if err != nil {
+			return err
+		}
+		n.merged = newAccStore[K, A](merged)
 	}
-	return err
+	n.emitEach = func(k *K, acc *A) bool {
+		n.emit(k, acc)
+		return true
+	}
+	n.mergeEach = func(k *K, acc *A) bool {
+		n.k = *k
+		if into, isNew := n.merged.Ref(&n.k, n.setup.Hash(&n.k)); isNew {
+			n.fold.copy(into, acc)
+		} else {
+			n.fold.merge(into, acc)
+		}
+		return true
+	}
+	return nil
 }
 
 // Close implements operator.Lifecycle.
@@ -162,7 +194,7 @@ func (n *sliceOperator[K, T, A, R]) drop(v *T) {
 }
 
 // take returns an empty store.
-func (n *sliceOperator[K, T, A, R]) take() keyed.Store[K, A] {
+func (n *sliceOperator[K, T, A, R]) take() *accStore[K, A] {
 	if last := len(n.free) - 1; last >= 0 {
 		s := n.free[last]
 		n.free[last] = nil
@@ -174,7 +206,7 @@ func (n *sliceOperator[K, T, A, R]) take() keyed.Store[K, A] {
 		n.setup.Fail(fmt.Errorf("%v windows: %w", n.spec, err))
 	}
 	n.stores++
-	return s
+	return newAccStore(s)
 }
 
 // Watermark implements operator.Node.
@@ -226,8 +258,8 @@ func (n *sliceOperator[K, T, A, R]) next() (int64, bool) {
 	return 0, false
 }
 
-// release empties a store for the next slice. More of them than windows in order need give their memory back.
-func (n *sliceOperator[K, T, A, R]) release(s keyed.Store[K, A]) {
+// release empties a store for the next slice.
+func (n *sliceOperator[K, T, A, R]) release(s *accStore[K, A]) {
 	s.Clear()
 	n.free = append(n.free, s)
 }
@@ -240,25 +272,13 @@ func (n *sliceOperator[K, T, A, R]) fire(end int64) {
 	case from == to:
 		return
 	case to-from == 1:
-		for k, acc := range n.open[from].store.All() {
-			n.emit(k, acc)
-		}
+		n.open[from].store.all(n.emitEach)
 		return
 	}
 	for i := from; i < to; i++ {
-		for k, acc := range n.open[i].store.All() {
-			n.k = *k
-			into, isNew := n.merged.Ref(&n.k, n.setup.Hash(&n.k))
-			if isNew {
-				n.fold.copy(into, acc)
-			} else {
-				n.fold.merge(into, acc)
-			}
-		}
+		n.open[i].store.all(n.mergeEach)
 	}
-	for k, acc := range n.merged.All() {
-		n.emit(k, acc)
-	}
+	n.merged.all(n.emitEach)
 	n.merged.Clear()
 }
 
