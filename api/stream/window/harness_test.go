@@ -1,7 +1,6 @@
 package window_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/api/stream/window"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
 	"github.com/flink-go/flink-go/graph/keyed"
@@ -198,54 +198,5 @@ func wantFaults(t *testing.T, build func(env *stream.Env), texts ...string) {
 // bothBackends runs a test with state on the heap and in an ordered store of bytes.
 func bothBackends(t *testing.T, test func(t *testing.T, disk keyed.KeyValue)) {
 	t.Run("heap", func(t *testing.T) { test(t, nil) })
-	t.Run("disk", func(t *testing.T) { test(t, new(memory)) })
-}
-
-// memory is a KeyValue in memory.
-type memory struct{ entries []memoryEntry }
-
-type memoryEntry struct{ key, value []byte }
-
-func (m *memory) find(key []byte) (int, bool) {
-	return slices.BinarySearchFunc(m.entries, key, func(e memoryEntry, key []byte) int { return bytes.Compare(e.key, key) })
-}
-
-func (m *memory) Get(key, dst []byte) ([]byte, bool, error) {
-	if i, ok := m.find(key); ok {
-		return append(dst, m.entries[i].value...), true, nil
-	}
-	return dst, false, nil
-}
-
-func (m *memory) Set(key, value []byte) error {
-	i, ok := m.find(key)
-	if !ok {
-		m.entries = slices.Insert(m.entries, i, memoryEntry{key: bytes.Clone(key)})
-	}
-	m.entries[i].value = bytes.Clone(value)
-	return nil
-}
-
-func (m *memory) Delete(key []byte) error {
-	if i, ok := m.find(key); ok {
-		m.entries = slices.Delete(m.entries, i, i+1)
-	}
-	return nil
-}
-
-func (m *memory) DeleteRange(from, to []byte) error {
-	i, _ := m.find(from)
-	j, _ := m.find(to)
-	m.entries = slices.Delete(m.entries, i, max(i, j))
-	return nil
-}
-
-func (m *memory) Scan(from, to []byte, each func(key, value []byte) bool) error {
-	i, _ := m.find(from)
-	for ; i < len(m.entries) && bytes.Compare(m.entries[i].key, to) < 0; i++ {
-		if !each(m.entries[i].key, m.entries[i].value) {
-			break
-		}
-	}
-	return nil
+	t.Run("disk", func(t *testing.T) { test(t, new(window.Memory)) })
 }

@@ -159,32 +159,7 @@ func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 // plain model: each step must emit the same results, late records included.
 func TestAggregatesAreThoseOfTheModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{watermark: math.MinInt64 / 2, windows: map[modelWindow][]int64{}}
-		var spec Spec
-		switch rapid.SampledFrom([]shape{tumbling, sliding, session, sessionBy}).Draw(rt, "shape") {
-		case tumbling:
-			m.size = rapid.Int64Range(1, 12).Draw(rt, "size")
-			m.slide = m.size
-			spec = Tumbling(ms(m.size))
-		case sliding:
-			m.size = rapid.Int64Range(1, 20).Draw(rt, "size")
-			m.slide = rapid.Int64Range(1, 20).Draw(rt, "slide")
-			spec = Sliding(ms(m.size), ms(m.slide))
-		case session:
-			m.gap = rapid.Int64Range(1, 8).Draw(rt, "gap")
-			spec = Session(ms(m.gap))
-		default:
-			m.gap = rapid.Int64Range(1, 8).Draw(rt, "gap")
-			spec = SessionBy(func(*click) time.Duration { return ms(m.gap) })
-		}
-		if m.gap == 0 && rapid.Bool().Draw(rt, "shift") {
-			m.offset = rapid.Int64Range(1-m.slide, m.slide-1).Draw(rt, "offset")
-			spec = spec.Offset(ms(m.offset))
-		}
-		if rapid.Bool().Draw(rt, "allow") {
-			m.lateness = rapid.Int64Range(0, 30).Draw(rt, "lateness")
-			spec = spec.Lateness(ms(m.lateness))
-		}
+		m, spec := drawWindows(rt)
 		readLate := rapid.Bool().Draw(rt, "read late")
 		withBags := rapid.Bool().Draw(rt, "bags")
 		r := newRig(t, rapid.IntRange(1, 3).Draw(rt, "subtasks"), readLate, clickKey, nil, func(in *stream.Keyed[int64, click]) *stream.Stream[Result[int64, string]] {
@@ -193,40 +168,75 @@ func TestAggregatesAreThoseOfTheModel(t *testing.T) {
 			}
 			return AggregateRef(in, spec, texts)
 		})
-		now := rapid.Int64Range(-40, 40).Draw(rt, "begin")
-		for range rapid.IntRange(1, 80).Draw(rt, "steps") {
-			if rapid.IntRange(0, 4).Draw(rt, "what") == 0 {
-				to := now + rapid.Int64Range(-20, 10).Draw(rt, "watermark")
-				if to > m.watermark {
-					m.advance(to)
-					r.watermark(to)
-					if r.out.watermark != to {
-						rt.Fatalf("watermark %d came out as %d", to, r.out.watermark)
-					}
-				}
-			} else {
-				now += rapid.Int64Range(0, 6).Draw(rt, "step")
-				c := click{rapid.Int64Range(1, 4).Draw(rt, "key"), now - rapid.Int64Range(0, 30).Draw(rt, "back"), rapid.Int64Range(0, 99).Draw(rt, "n")}
-				m.record(c)
-				r.send(c, c.At)
-			}
-			sameResults(rt, spec, r.out.take(), m.take())
-		}
-		m.advance(math.MaxInt64)
-		r.end()
-		sameResults(rt, spec, r.out.take(), m.take())
-		if readLate {
-			var late []click
-			for _, e := range r.late.take() {
-				late = append(late, e.V)
-			}
-			if fmt.Sprint(late) != fmt.Sprint(m.late) {
-				rt.Fatalf("late records %v, want %v", late, m.late)
-			}
-		} else if r.dropped() != m.dropped {
-			rt.Fatalf("%d records dropped, want %d", r.dropped(), m.dropped)
-		}
+		m.compare(rt, spec, r, readLate)
 	})
+}
+
+// drawWindows draws windows and makes the model of them.
+func drawWindows(rt *rapid.T) (m *model, spec Spec) {
+	m = &model{watermark: math.MinInt64 / 2, windows: map[modelWindow][]int64{}}
+	switch rapid.SampledFrom([]shape{tumbling, sliding, session, sessionBy}).Draw(rt, "shape") {
+	case tumbling:
+		m.size = rapid.Int64Range(1, 12).Draw(rt, "size")
+		m.slide = m.size
+		spec = Tumbling(ms(m.size))
+	case sliding:
+		m.size = rapid.Int64Range(1, 20).Draw(rt, "size")
+		m.slide = rapid.Int64Range(1, 20).Draw(rt, "slide")
+		spec = Sliding(ms(m.size), ms(m.slide))
+	case session:
+		m.gap = rapid.Int64Range(1, 8).Draw(rt, "gap")
+		spec = Session(ms(m.gap))
+	default:
+		m.gap = rapid.Int64Range(1, 8).Draw(rt, "gap")
+		spec = SessionBy(func(*click) time.Duration { return ms(m.gap) })
+	}
+	if m.gap == 0 && rapid.Bool().Draw(rt, "shift") {
+		m.offset = rapid.Int64Range(1-m.slide, m.slide-1).Draw(rt, "offset")
+		spec = spec.Offset(ms(m.offset))
+	}
+	if rapid.Bool().Draw(rt, "allow") {
+		m.lateness = rapid.Int64Range(0, 30).Draw(rt, "lateness")
+		spec = spec.Lateness(ms(m.lateness))
+	}
+	return m, spec
+}
+
+// compare runs records and watermarks through the model and an operator.
+func (m *model) compare(rt *rapid.T, spec Spec, r *rig[click, Result[int64, string]], readLate bool) {
+	now := rapid.Int64Range(-40, 40).Draw(rt, "begin")
+	for range rapid.IntRange(1, 80).Draw(rt, "steps") {
+		if rapid.IntRange(0, 4).Draw(rt, "what") == 0 {
+			to := now + rapid.Int64Range(-20, 10).Draw(rt, "watermark")
+			if to > m.watermark {
+				m.advance(to)
+				r.watermark(to)
+				if r.out.watermark != to {
+					rt.Fatalf("watermark %d came out as %d", to, r.out.watermark)
+				}
+			}
+		} else {
+			now += rapid.Int64Range(0, 6).Draw(rt, "step")
+			c := click{rapid.Int64Range(1, 4).Draw(rt, "key"), now - rapid.Int64Range(0, 30).Draw(rt, "back"), rapid.Int64Range(0, 99).Draw(rt, "n")}
+			m.record(c)
+			r.send(c, c.At)
+		}
+		sameResults(rt, spec, r.out.take(), m.take())
+	}
+	m.advance(math.MaxInt64)
+	r.end()
+	sameResults(rt, spec, r.out.take(), m.take())
+	if readLate {
+		var late []click
+		for _, e := range r.late.take() {
+			late = append(late, e.V)
+		}
+		if fmt.Sprint(late) != fmt.Sprint(m.late) {
+			rt.Fatalf("late records %v, want %v", late, m.late)
+		}
+	} else if r.dropped() != m.dropped {
+		rt.Fatalf("%d records dropped, want %d", r.dropped(), m.dropped)
+	}
 }
 
 // sameResults compares what came out in one step. Results of one operator come in the order of their ends.

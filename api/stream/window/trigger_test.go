@@ -188,7 +188,7 @@ func disk2(disk keyed.KeyValue) keyed.KeyValue {
 	if disk == nil {
 		return nil
 	}
-	return new(memory)
+	return new(window.Memory)
 }
 
 func TestPurgingTriggerDropsWhatFired(t *testing.T) {
