@@ -105,7 +105,7 @@ func (n *sourceOperator[T]) enumerate(ctx context.Context) {
 		n.ctx.Run(func() { n.send(&pb.SourceEvent{Event: &pb.SourceEvent_Discovered{Discovered: found}}) })
 	}
 	err := catch(func() error {
-		return n.src.Enumerate(&RuntimeContext{&op}, func(splits ...Split) {
+		return n.src.Enumerate(&RuntimeContext{op: &op}, func(splits ...Split) {
 			found := &pb.SplitsDiscovered{}
 			for _, s := range splits {
 				found.Splits = append(found.Splits, &pb.Split{Id: s.ID, Data: s.Data})
@@ -323,14 +323,18 @@ func (n *sourceOperator[T]) readTimed(r *splitReader[T], limit int) Status {
 		c.latest = max(c.latest, ts)
 		if r.generator == nil {
 			n.out.Record(&n.slot, ts)
-			continue
+		} else {
+			before := c.out.mark
+			c.out.idle = false
+			r.generator.OnRecord(&n.slot, ts, &c.out)
+			n.out.Record(&n.slot, ts)
+			if c.out.mark > before {
+				n.clock.punctuated(before)
+			}
 		}
-		before := c.out.mark
-		c.out.idle = false
-		r.generator.OnRecord(&n.slot, ts, &c.out)
-		n.out.Record(&n.slot, ts)
-		if c.out.mark > before {
-			n.clock.punctuated(before)
+		if n.align != nil && c.watermark() > n.clock.limit {
+			n.polled += i + 1
+			return Record // poll holds it
 		}
 	}
 	n.polled += limit
