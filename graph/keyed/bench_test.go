@@ -5,7 +5,10 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/flink-go/flink-go/core"
 )
@@ -185,6 +188,57 @@ func BenchmarkCollect(b *testing.B) {
 				b.Fatal(next)
 			}
 			timers.Fire(math.MinInt64, nil)
+		})
+	}
+}
+
+var garbage []byte
+
+// BenchmarkDelay is how long one of many records takes that each leave 256 bytes of garbage, with few keys of state
+// and with ten million, and what collections take of the processor (issue 4, point 9).
+func BenchmarkDelay(b *testing.B) {
+	for _, keys := range []int{1000, 10_000_000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+			if testing.Short() {
+				b.Skip("takes a gigabyte")
+			}
+			s := newBench[int](b, everything, core.DefaultMaxParallelism)
+			percent := 800 // as the worker sets it, for a small heap and for a large one
+			if keys > 1000 {
+				percent = 30
+			}
+			defer debug.SetGCPercent(debug.SetGCPercent(percent))
+			k, at, i := 0, int64(0), uint32(0)
+			touch := func(key int) {
+				k = key
+				s.rows.SetKey(&k, s.hash(&k))
+				v, _ := s.value.Ref()
+				*v++
+				s.event.Set(at)
+			}
+			for key := range keys {
+				at = int64(key) / 1000
+				touch(key)
+			}
+			runtime.GC()
+			gc := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+			metrics.Read(gc)
+			collecting, busy := gc[0].Value.Float64(), cpu()
+			var took []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				garbage = make([]byte, 256)
+				touch(spread(i, keys))
+				took = append(took, time.Since(start))
+				i++
+			}
+			busy = cpu() - busy
+			runtime.GC() // brings the metric up to date
+			metrics.Read(gc)
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+			b.ReportMetric(float64(took[len(took)*9999/10000].Nanoseconds()), "p99.99-ns")
+			b.ReportMetric(100*(gc[0].Value.Float64()-collecting)/busy.Seconds(), "gc-%")
 		})
 	}
 }
