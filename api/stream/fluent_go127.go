@@ -34,6 +34,9 @@ func (s *Stream[T]) FlatMap[U any](f func(T) iter.Seq[U]) *Stream[U] { return Fl
 // FlatMapRef is the function FlatMapRef.
 func (s *Stream[T]) FlatMapRef[U any](f func(v *T, emit func(U)) error) *Stream[U] { return FlatMapRef(s, f) }
 
+// EventTime is the function EventTime.
+func (s *Stream[T]) EventTime(strategy WatermarkStrategy[T]) *Stream[T] { return EventTime(s, strategy) }
+
 // KeyBy is the function KeyBy.
 func (s *Stream[T]) KeyBy[K comparable](key func(T) K) *Keyed[K, T] { return KeyBy(s, key) }
 
