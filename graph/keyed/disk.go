@@ -62,6 +62,7 @@ type rowCache struct {
 	bytes   int    // of the rows in memory
 	hand    uint32 // next row to look at when room is made
 	touched bool   // the current key's row was used already
+	pinned  int    // loops during which no row may be evicted
 
 	current []byte // the current key, encoded; empty: not yet
 	buf     []byte // a key that is being asked for or written
@@ -115,7 +116,7 @@ func newRowCache[K comparable](r *Rows[K]) (*rowCache, error) {
 func (c *rowCache) leave() {
 	c.current = c.current[:0]
 	c.touched = false
-	if c.budget.over(c.bytes, false) {
+	if c.pinned == 0 && c.budget.over(c.bytes, false) {
 		c.makeRoom()
 	}
 }
@@ -216,15 +217,22 @@ type diskState[E any] struct {
 	column[E]
 	cache *rowCache
 	head  []byte // of its keys on disk
+	empty bool   // nothing of this state was ever written
 }
 
-func newDiskState[E any](c *rowCache, name string) diskState[E] {
+func newDiskState[E any](c *rowCache, name string) (diskState[E], error) {
 	c.rowSize += int(unsafe.Sizeof(*new(E)))
-	return diskState[E]{
+	s := diskState[E]{
 		column: column[E]{scope: c.sc, name: name, bit: 1 << len(c.columns)},
 		cache:  c,
 		head:   diskHead(c.sc.backend),
+		empty:  true,
 	}
+	err := c.kv.Scan(s.head, after(nil, s.head), func([]byte, []byte) bool {
+		s.empty = false
+		return false
+	})
+	return s, err
 }
 
 // diskHead begins the keys of the state that was registered last.
@@ -256,6 +264,22 @@ func (s *diskState[E]) key(row []byte) []byte {
 	buf := slices.Grow(s.cache.buf[:0], len(s.head)+len(row)+suffix)
 	s.cache.buf = append(append(buf, s.head...), row...)
 	return s.cache.buf
+}
+
+// get reads what is under a key; see KeyValue.Get.
+func (s *diskState[E]) get(key, dst []byte) (value []byte, ok bool) {
+	if s.empty {
+		return dst, false
+	}
+	value, ok, err := s.cache.kv.Get(key, dst)
+	s.fault(err)
+	return value, ok
+}
+
+// set writes what is under a key.
+func (s *diskState[E]) set(key, value []byte) {
+	s.empty = false
+	s.fault(s.cache.kv.Set(key, value))
 }
 
 // fault ends the attempt.

@@ -42,8 +42,11 @@ const (
 
 func newDiskList[V any](sc *Scope, name string) (listState[V], error) {
 	cache := sc.disk.(*rowCache)
-	d := &diskList[V]{diskState: newDiskState[listCell[V]](cache, name)}
-	var err error
+	state, err := newDiskState[listCell[V]](cache, name)
+	if err != nil {
+		return nil, err
+	}
+	d := &diskList[V]{diskState: state}
 	if d.diskCodec, err = newDiskCodec[V](); err != nil {
 		return nil, err
 	}
@@ -57,8 +60,7 @@ func (d *diskList[V]) load() *listCell[V] {
 	if c := d.has(r); c != nil {
 		return c
 	}
-	value, ok, err := d.cache.kv.Get(append(d.key(d.cache.currentKey()), tagNumbers), d.cache.value[:0])
-	d.fault(err)
+	value, ok := d.get(append(d.key(d.cache.currentKey()), tagNumbers), d.cache.value[:0])
 	d.cache.value = value
 	c := d.place(r)
 	if ok {
@@ -124,7 +126,7 @@ func (d *diskList[V]) write(c *listCell[V], row []byte) {
 		value := d.codec.AppendAll(binary.AppendUvarint(d.cache.value[:0], uint64(len(fresh))), fresh)
 		d.cache.value = value
 		d.seen(len(value) / len(fresh))
-		d.fault(d.cache.kv.Set(d.chunkKey(row, c.chunks), value))
+		d.set(d.chunkKey(row, c.chunks), value)
 		c.chunks++
 		c.stored += len(fresh)
 		c.dirty = true
@@ -147,7 +149,7 @@ func (d *diskList[V]) write(c *listCell[V], row []byte) {
 	}
 	value := binary.AppendUvarint(binary.AppendUvarint(d.cache.value[:0], uint64(c.stored)), c.chunks)
 	d.cache.value = value
-	d.fault(d.cache.kv.Set(key, value))
+	d.set(key, value)
 	c.onDisk = true
 }
 
@@ -307,10 +309,9 @@ func (d *diskList[V]) sweepChunk(row, key, value []byte, drop func(v *V) bool) {
 	if len(kept) == 0 {
 		d.fault(d.cache.kv.Delete(key))
 	} else {
-		d.fault(d.cache.kv.Set(key, d.codec.AppendAll(binary.AppendUvarint(nil, uint64(len(kept))), kept)))
+		d.set(key, d.codec.AppendAll(binary.AppendUvarint(nil, uint64(len(kept))), kept))
 	}
-	numbers, ok, err := d.cache.kv.Get(append(d.key(row), tagNumbers), nil)
-	d.fault(err)
+	numbers, ok := d.get(append(d.key(row), tagNumbers), nil)
 	if !ok {
 		return
 	}

@@ -34,8 +34,11 @@ type mapCell[MK comparable, V any] struct {
 
 func newDiskMap[MK comparable, V any](sc *Scope, name string) (mapState[MK, V], error) {
 	cache := sc.disk.(*rowCache)
-	d := &diskMap[MK, V]{diskState: newDiskState[mapCell[MK, V]](cache, name), zeroSigns: zeroSigns[MK]()}
-	var err error
+	state, err := newDiskState[mapCell[MK, V]](cache, name)
+	if err != nil {
+		return nil, err
+	}
+	d := &diskMap[MK, V]{diskState: state, zeroSigns: zeroSigns[MK]()}
 	if d.diskCodec, err = newDiskCodec[V](); err != nil {
 		return nil, err
 	}
@@ -54,8 +57,7 @@ func (d *diskMap[MK, V]) load() *mapCell[MK, V] {
 	if c := d.has(r); c != nil {
 		return c
 	}
-	value, ok, err := d.cache.kv.Get(append(d.key(d.cache.currentKey()), tagNumbers), d.cache.value[:0])
-	d.fault(err)
+	value, ok := d.get(append(d.key(d.cache.currentKey()), tagNumbers), d.cache.value[:0])
 	d.cache.value = value
 	c := d.place(r)
 	c.all = !ok
@@ -98,8 +100,7 @@ func (d *diskMap[MK, V]) find(c *mapCell[MK, V], k *MK) *valueCell[V] {
 	if d.alias {
 		scratch = nil
 	}
-	value, ok, err := d.cache.kv.Get(d.entryKey(d.cache.currentKey(), k), scratch)
-	d.fault(err)
+	value, ok := d.get(d.entryKey(d.cache.currentKey(), k), scratch)
 	e = d.insert(c, k)
 	if !ok {
 		return e
@@ -107,7 +108,7 @@ func (d *diskMap[MK, V]) find(c *mapCell[MK, V], k *MK) *valueCell[V] {
 	if !d.alias {
 		d.cache.value = value
 	}
-	_, err = d.decode(value, &e.value)
+	_, err := d.decode(value, &e.value)
 	d.fault(err)
 	e.flags = isThere | isStored
 	return e
@@ -196,7 +197,7 @@ func (d *diskMap[MK, V]) write(c *mapCell[MK, V], row []byte) {
 		switch {
 		case e.flags&isThere != 0:
 			d.cache.value = d.encode(d.cache.value[:0], &e.value)
-			d.fault(d.cache.kv.Set(d.entryKey(row, &k), d.cache.value))
+			d.set(d.entryKey(row, &k), d.cache.value)
 			e.flags = isThere | isStored
 		case e.flags&isStored != 0:
 			d.fault(d.cache.kv.Delete(d.entryKey(row, &k)))
@@ -214,7 +215,7 @@ func (d *diskMap[MK, V]) writeNumber(c *mapCell[MK, V], row []byte) {
 	key := append(d.key(row), tagNumbers)
 	if c.n > 0 {
 		d.cache.value = binary.AppendUvarint(d.cache.value[:0], uint64(c.n))
-		d.fault(d.cache.kv.Set(key, d.cache.value))
+		d.set(key, d.cache.value)
 	} else if c.onDisk {
 		d.fault(d.cache.kv.Delete(key))
 	}
@@ -340,8 +341,7 @@ func (d *diskMap[MK, V]) sweepEntry(key, value []byte, drop func(k *MK, v *V) bo
 		return
 	}
 	row := key[len(d.head):at]
-	number, ok, err := d.cache.kv.Get(append(d.key(row), tagNumbers), nil)
-	d.fault(err)
+	number, ok := d.get(append(d.key(row), tagNumbers), nil)
 	if ok {
 		n, _ := binary.Uvarint(number)
 		d.writeNumber(&mapCell[MK, V]{n: int(n) - 1, onDisk: true}, row)

@@ -1,6 +1,11 @@
 package keyed
 
-import "iter"
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"slices"
+)
 
 // diskStore is Store on disk: rows of its own with one value.
 type diskStore[K comparable, V any] struct {
@@ -57,27 +62,52 @@ func (s *diskStore[K, V]) Delete(k *K, hash uint64) bool {
 // Len implements Store.
 func (s *diskStore[K, V]) Len() int { return s.live }
 
-// All implements Store. It reads the disk from end to end and keeps nothing of it in memory.
+// All implements Store. It reads the disk from end to end and keeps nothing of it in memory, besides what the loop
+// changes in one key group.
 func (s *diskStore[K, V]) All() iter.Seq2[*K, *V] {
 	return func(yield func(*K, *V) bool) {
-		d := s.value
-		d.cache.flush()
-		var k K
-		var v V
-		d.fault(d.cache.kv.Scan(d.head, after(nil, d.head), func(key, value []byte) bool {
-			k, v = *new(K), *new(V)
-			n, r, err := d.cache.keys.find(key[len(d.head):])
-			d.fault(err)
-			_, err = s.rows.codec.Decode(append([]byte(nil), key[len(d.head)+2:len(d.head)+n]...), &k)
-			d.fault(err)
-			if c := d.has(r); c != nil { // it may have been changed by the loop
-				return c.flags&isThere == 0 || yield(&k, &c.value)
+		b := s.rows.backend
+		for g := b.owned.From; g < b.owned.To; g++ {
+			if !s.group(g, yield) {
+				return
 			}
-			_, err = d.decode(d.own(value), &v)
-			d.fault(err)
-			return yield(&k, &v)
-		}))
+		}
 	}
+}
+
+// group calls yield for the keys in memory and then for those that are on disk only. In between none may be evicted,
+// or it would come twice.
+func (s *diskStore[K, V]) group(g int, yield func(*K, *V) bool) (more bool) {
+	d := s.value
+	d.cache.pinned++
+	defer func() { d.cache.pinned-- }()
+	for k, r := range s.rows.table.Group(g) {
+		if c := d.has(r); c != nil && c.flags&isThere != 0 && !yield(k, &c.value) {
+			return false
+		}
+	}
+	if d.empty {
+		return true
+	}
+	more = true
+	var k K
+	var v V
+	head := binary.BigEndian.AppendUint16(slices.Clone(d.head), uint16(g))
+	d.fault(d.cache.kv.Scan(head, after(nil, head), func(key, value []byte) bool {
+		n, r, err := d.cache.keys.find(key[len(d.head):])
+		d.fault(err)
+		if d.has(r) != nil {
+			return true
+		}
+		k, v = *new(K), *new(V)
+		_, err = s.rows.codec.Decode(bytes.Clone(key[len(head):len(d.head)+n]), &k)
+		d.fault(err)
+		_, err = d.decode(d.own(value), &v)
+		d.fault(err)
+		more = yield(&k, &v)
+		return more
+	}))
+	return more
 }
 
 // Clear implements Store.
@@ -89,6 +119,9 @@ func (s *diskStore[K, V]) Clear() {
 			d.cache.forget(uint32(row))
 		}
 	}
-	d.fault(d.cache.kv.DeleteRange(d.head, after(nil, d.head)))
+	if !d.empty {
+		d.fault(d.cache.kv.DeleteRange(d.head, after(nil, d.head)))
+	}
+	d.empty = true
 	s.live = 0
 }

@@ -26,8 +26,11 @@ func newDiskValue[V any](sc *Scope, name string) (valueState[V], error) {
 }
 
 func addDiskValue[V any](c *rowCache, name string) (*diskValue[V], error) {
-	d := &diskValue[V]{diskState: newDiskState[valueCell[V]](c, name)}
-	var err error
+	state, err := newDiskState[valueCell[V]](c, name)
+	if err != nil {
+		return nil, err
+	}
+	d := &diskValue[V]{diskState: state}
 	if d.diskCodec, err = newDiskCodec[V](); err != nil {
 		return nil, err
 	}
@@ -45,8 +48,7 @@ func (d *diskValue[V]) load() *valueCell[V] {
 	if d.alias {
 		scratch = nil
 	}
-	value, ok, err := d.cache.kv.Get(d.key(d.cache.currentKey()), scratch)
-	d.fault(err)
+	value, ok := d.get(d.key(d.cache.currentKey()), scratch)
 	c := d.place(r)
 	if !ok {
 		return c
@@ -54,7 +56,7 @@ func (d *diskValue[V]) load() *valueCell[V] {
 	if !d.alias {
 		d.cache.value = value
 	}
-	_, err = d.decode(value, &c.value)
+	_, err := d.decode(value, &c.value)
 	d.fault(err)
 	c.flags = isThere | isStored
 	d.weigh(c)
@@ -67,7 +69,9 @@ func (d *diskValue[V]) blind() *valueCell[V] {
 	c := d.has(r)
 	if c == nil {
 		c = d.place(r)
-		c.flags = isStored
+		if !d.empty {
+			c.flags = isStored
+		}
 	}
 	return c
 }
@@ -125,7 +129,7 @@ func (d *diskValue[V]) writeBack(row uint32, key []byte) {
 	switch {
 	case c.flags&isThere != 0:
 		d.cache.value = d.encode(d.cache.value[:0], &c.value)
-		d.fault(d.cache.kv.Set(d.key(key), d.cache.value))
+		d.set(d.key(key), d.cache.value)
 		c.flags = isThere | isStored
 	case c.flags&isStored != 0:
 		d.fault(d.cache.kv.Delete(d.key(key)))
