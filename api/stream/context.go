@@ -6,19 +6,23 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/flink-go/flink-go/api/stream/state"
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
 // RuntimeContext is what a function, reader or writer knows at run time about its subtask and the job. Unless said
 // otherwise its methods are called on the task's goroutine.
-type RuntimeContext struct{ op *operator.Context }
+type RuntimeContext struct {
+	op     *operator.Context
+	states *state.Operator // nil: none yet
+}
 
 func newRuntimeContext(op *operator.Context) *RuntimeContext {
 	if op.Active == nil {
 		op.Active = new(int32)
 	}
-	return &RuntimeContext{op}
+	return &RuntimeContext{op: op}
 }
 
 // SubtaskIndex is the number of this subtask, 0 to Parallelism()-1 (S-024).
@@ -72,6 +76,14 @@ func (c *RuntimeContext) Counter(name string) *operator.Counter {
 // Gauge registers a metric whose value is asked for. value is called on any goroutine.
 func (c *RuntimeContext) Gauge(name string, value func() float64) {
 	c.op.Task.Metrics(c.op.Operator).Gauge(name, value)
+}
+
+// OperatorState is the state of this subtask that belongs to no key, for the handles of package state.
+func (c *RuntimeContext) OperatorState() *state.Operator {
+	if c.states == nil {
+		c.states = new(state.Operator)
+	}
+	return c.states
 }
 
 // Fail ends the attempt with an error of the operator and does not return. It is for authors of operators; functions

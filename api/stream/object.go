@@ -77,11 +77,20 @@ func declare[K comparable, U any](n *node, object any, hasKey bool) {
 	if hasKey {
 		rows, _ = keyed.NewRows[K](keyed.NewBackend(core.KeyGroupRange{To: 1}, 1, nil, nil)) // KeyBy has reported an error
 	}
+	var operators state.Operator
 	for i, s := range states {
-		switch {
-		case isNil(s):
+		if isNil(s) {
 			n.fault("%s: state %d that State returns is nil: make it before the program is built, with state.NewValue and the like", n.Verb, i)
 			continue
+		}
+		if of, ok := s.(state.OperatorDescriptor); ok {
+			if err := of.BindOperator(&operators); err != nil {
+				n.fault("%s: %v", n.Verb, err)
+			}
+			n.Stateful = true
+			continue
+		}
+		switch {
 		case !hasKey:
 			n.fault("%s: state %q belongs to a key, but the stream has none: use KeyBy first", n.Verb, s.Name())
 		case rows != nil:
@@ -111,19 +120,29 @@ func newObject[K comparable, U any](s *Setup[K, U], it any) *object[K, U] {
 
 // Open makes state and timers, then opens the object.
 func (n *object[K, U]) Open() error {
+	var states []state.Descriptor
+	if d, ok := n.it.(declarer); ok {
+		for _, s := range d.State() {
+			of, ok := s.(state.OperatorDescriptor)
+			if !ok {
+				states = append(states, s)
+				continue
+			}
+			if err := of.BindOperator(n.ctx.OperatorState()); err != nil {
+				return n.ctx.RuntimeContext.failed("open", err)
+			}
+		}
+	}
 	if n.state != nil {
-		if err := n.bind(); err != nil {
+		if err := n.bind(states); err != nil {
 			return n.ctx.RuntimeContext.failed("open", err)
 		}
 	}
 	return open(n.ctx.RuntimeContext, n.it)
 }
 
-func (n *object[K, U]) bind() error {
-	var states []state.Descriptor
-	if d, ok := n.it.(declarer); ok {
-		states = d.State()
-	}
+// bind makes states and timers of keys, if the object uses any.
+func (n *object[K, U]) bind(states []state.Descriptor) error {
 	onTimer, _ := n.it.(eventTimerHandler[K, U])
 	onProcessing, _ := n.it.(processingTimerHandler[K, U])
 	if len(states) == 0 && onTimer == nil && onProcessing == nil {

@@ -73,10 +73,13 @@ func (c *Context[K, U]) Watermark() int64 { return c.watermark }
 
 // Scope is the keyed state of the operator in this subtask, for the handles of package state; nil if it has none.
 func (c *Context[K, U]) Scope() *keyed.Scope {
-	if c.rows == nil {
+	if c.rows != nil {
+		return &c.rows.Scope
+	}
+	if _, unkeyed := any(c.key).(NoKey); unkeyed {
 		return nil
 	}
-	return &c.rows.Scope
+	return new(keyed.Scope) // in which a handle finds that it was not declared
 }
 
 func (c *Context[K, U]) side(name string) any {

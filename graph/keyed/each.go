@@ -10,41 +10,42 @@ const eachBatch = 256
 
 // Each makes every key that has something in the state of that name the current one, in turn, and calls each, until
 // it returns false. each may change what the current key has. There is no current key afterwards.
-func (r *Rows[K]) Each(name string, each func() bool) {
-	r.NoKey()
-	defer r.NoKey()
-	if c, ok := r.disk.(*rowCache); ok {
-		r.eachOnDisk(c, name, each)
-		return
-	}
-	bit := uint64(1)
+func (r *Rows[K]) Each(name string, each func() bool) error {
+	number, bit := 0, uint64(1)
 	for _, s := range r.backend.states {
 		if s.Name == name {
 			break
 		}
+		number++
 		if s.Kind != KindStore { // which has no column
 			bit <<= 1
 		}
+	}
+	if number == len(r.backend.states) {
+		return fmt.Errorf("state %q is not declared: list it in what the State method of the processor returns", name)
+	}
+	r.NoKey()
+	defer r.NoKey()
+	if c, ok := r.disk.(*rowCache); ok {
+		r.eachOnDisk(c, number, each)
+		return nil
 	}
 	for _, row := range r.table.All() {
 		if row.present&bit == 0 {
 			continue
 		}
 		if r.enter(row.row); !each() {
-			return
+			break
 		}
 	}
+	return nil
 }
 
-func (r *Rows[K]) eachOnDisk(c *rowCache, name string, each func() bool) {
+func (r *Rows[K]) eachOnDisk(c *rowCache, number int, each func() bool) {
 	fault := func(err error) {
 		if err != nil {
-			panic(fmt.Errorf("state %q: %w", name, err))
+			panic(fmt.Errorf("state %q: %w", r.backend.states[number].Name, err))
 		}
-	}
-	number := 0
-	for r.backend.states[number].Name != name {
-		number++
 	}
 	c.flush()
 	head := append(append([]byte(nil), r.backend.prefix...), byte(number>>8), byte(number))

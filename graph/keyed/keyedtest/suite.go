@@ -42,6 +42,7 @@ func (s suite) run() {
 		"KeyGroupsFollowEachOther": suite.keyGroupsFollowEachOther,
 		"NegativeZeroIsZero":       suite.negativeZeroIsZero,
 		"SweepVisitsEverything":    suite.sweepVisitsEverything,
+		"EachVisitsEveryKeyOnce":   suite.eachVisitsEveryKeyOnce,
 		"StringsAreOwn":            suite.stringsAreOwn,
 		"LongListsAndMaps":         suite.longListsAndMaps,
 		"NoKeyNoState":             suite.noKeyNoState,
