@@ -264,11 +264,17 @@ func (d *diskList[V]) filter(c *listCell[V], row []byte, drop func(v *V) bool) {
 	row = slices.Clone(row) // drop may do anything
 	d.fetch(c, row)
 	before := len(c.list)
-	kept := slices.DeleteFunc(c.list, func(v V) bool { return drop(&v) })
-	if len(kept) < before {
-		d.removeChunks(c, row)
-		c.list = kept
+	kept := c.list[:0]
+	for i := range c.list {
+		if v := &c.list[i]; !drop(v) {
+			kept = append(kept, *v)
+		}
 	}
+	clear(c.list[len(kept):])
+	if len(kept) < before || c.stored > 0 { // drop may have changed what it keeps
+		d.removeChunks(c, row)
+	}
+	c.list = kept
 	if c.weight > maxListTail {
 		d.spill(c, row)
 	}
