@@ -279,10 +279,11 @@ func (w *writer[T]) encode(i int, c *channel[T], v *T, ts int64) {
 		}
 		r.times = true
 	}
+	buf := r.buf
 	if r.times {
-		r.buf = binary.LittleEndian.AppendUint64(r.buf, uint64(ts))
+		buf = binary.LittleEndian.AppendUint64(buf, uint64(ts))
 	}
-	r.buf = w.codec.Append(r.buf, v)
+	r.buf = w.codec.Append(buf, v) // a record on which this panics leaves nothing behind: a policy may go on
 	r.records++
 	if len(r.buf) >= w.segment {
 		w.sendFull(i, c)
