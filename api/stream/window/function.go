@@ -91,7 +91,7 @@ func aggregate[K comparable, T, A, R any](in stream.Input[K, T], verb string, sp
 	checkFold(in, verb, spec, &f)
 	var out *stream.Stream[Result[K, R]]
 	switch {
-	case spec.special(), f.merge == nil && spec.shape == sliding && spec.size > spec.slide:
+	case !spec.fast(f.merge != nil):
 		out = aggregateGeneral(keyedBy(in), verb, spec, f)
 	case spec.shape == session, spec.shape == sessionBy:
 		out = aggregateSessions(keyedBy(in), verb, spec, gap, f)
@@ -101,6 +101,11 @@ func aggregate[K comparable, T, A, R any](in stream.Input[K, T], verb string, sp
 		out = aggregateSlices(keyedBy(in), verb, spec, f)
 	}
 	return single(in, out)
+}
+
+// fast tells whether the operators of slices and sessions can run an aggregate.
+func (s Spec) fast(canMerge bool) bool {
+	return !s.special() && (canMerge || s.shape == tumbling || s.shape == sliding && s.size <= s.slide)
 }
 
 // single makes one subtask of the operator of out if in is a plain stream, of which one subtask sees all.

@@ -98,8 +98,9 @@ func (s Spec) merges() bool {
 // endless tells whether there is one window that holds all of time.
 func (s Spec) endless() bool { return s.shape == global || s.shape == count || s.shape == countSliding }
 
-// generalFaults lists what is wrong with the Spec for records of these types on the general operator.
-func (s Spec) generalFaults(records ...reflect.Type) []error {
+// generalFaults lists what is wrong with the Spec for records of these types, with keys of type K, on the general
+// operator.
+func generalFaults[K comparable](s Spec, records ...reflect.Type) []error {
 	u := usage{records: records, merging: s.merges(), byClock: s.processing}
 	var faults []error
 	if s.shape == custom && stream.IsNil(s.assigner) {
@@ -107,6 +108,8 @@ func (s Spec) generalFaults(records ...reflect.Type) []error {
 	}
 	if err := triggerFault(s.triggerOrDefault(), u); err != nil {
 		faults = append(faults, err)
+	} else if err := bindFault[K](s.triggerOrDefault()); err != nil {
+		faults = append(faults, fmt.Errorf("trigger: %w", err))
 	}
 	switch {
 	case s.hasEarly && s.endless():
@@ -393,13 +396,8 @@ func (e *engine[K, U]) resultTime(w Window) int64 {
 	return w.MaxTimestamp()
 }
 
-// failed ends the attempt with an error of a function and names key and window.
-func (e *engine[K, U]) failed(w Window, err error) {
-	if e.endless {
-		e.Fail(fmt.Errorf("key %.100v: %w", e.key, err))
-	}
-	e.Fail(fmt.Errorf("key %.100v, window %v: %w", e.key, w, err))
-}
+// failed ends the attempt with an error of a function.
+func (e *engine[K, U]) failed(w Window, err error) { e.Fail(functionFailed(e.key, w, err)) }
 
 // merge adds w to the windows of the key and returns the one that it has become a part of, and the one in whose row
 // that has its contents. held is zero if the window is over.
@@ -685,7 +683,7 @@ type contentsMaker[K comparable, T, U any] func(e *engine[K, U], sc *keyed.Scope
 
 // addGeneral adds the general operator to the program.
 func addGeneral[K comparable, T, U any](in *stream.Keyed[K, T], verb string, spec Spec, make contentsMaker[K, T, U]) *stream.Stream[U] {
-	for _, err := range spec.generalFaults(reflect.TypeFor[T]()) {
+	for _, err := range generalFaults[K](spec, reflect.TypeFor[T]()) {
 		stream.Fault(in, "%s: %v: %v", verb, spec, err)
 	}
 	return stream.Transform(in, verb, func(s *stream.Setup[K, U], key func(*T) K) (stream.Operator[T], error) {

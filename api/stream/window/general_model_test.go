@@ -39,6 +39,12 @@ func TestGeneralOperatorIsThatOfTheModel(t *testing.T) {
 			return Aggregate(in, spec.Trigger(EarlyTrigger(NeverTrigger(), nil)), bags)
 		},
 		"accumulators and a function": func(in *stream.Keyed[int64, click], spec Spec) *stream.Stream[Result[int64, string]] {
+			return AggregateWithFunc(in, spec.Trigger(EventTimeTrigger()), bags, func(ctx *Context[int64, Result[int64, string]], r string) error {
+				ctx.Emit(Result[int64, string]{ctx.Key(), ctx.Window(), r})
+				return nil
+			})
+		},
+		"a function behind the operators of aggregates": func(in *stream.Keyed[int64, click], spec Spec) *stream.Stream[Result[int64, string]] {
 			return AggregateWithFunc(in, spec, bags, func(ctx *Context[int64, Result[int64, string]], r string) error {
 				ctx.Emit(Result[int64, string]{ctx.Key(), ctx.Window(), r})
 				return nil

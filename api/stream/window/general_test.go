@@ -300,6 +300,13 @@ func (noMerge) OnProcessingTime(*window.TriggerContext, int64) window.Decision {
 }
 func (noMerge) Clear(*window.TriggerContext) {}
 
+// stateful is a trigger that asks for too much: two states of one name.
+type stateful struct{ noMerge }
+
+func (stateful) State() []state.Descriptor {
+	return []state.Descriptor{state.NewValue[int]("n"), state.NewValue[int]("n")}
+}
+
 func TestFaultsOfWindows(t *testing.T) {
 	minute := window.Tumbling(time.Minute)
 	for _, test := range []struct {
@@ -325,6 +332,7 @@ func TestFaultsOfWindows(t *testing.T) {
 		{"short time evictor", minute.Evictor(window.TimeEvictor(0)), "TimeEvictor of 0s: want at least 1ms"},
 		{"early without end", window.Global().EarlyEvery(time.Second), "it has EarlyEvery: its windows have no end"},
 		{"early twice", minute.EarlyEvery(time.Second).Trigger(window.NeverTrigger()), "it has both Trigger and EarlyEvery"},
+		{"two states of one name", minute.Trigger(stateful{}), `trigger: state "n" is declared twice`},
 		{"gap of others", window.SessionBy(func(*int) time.Duration { return 0 }), "the gap of SessionBy is of int, the records are of window_test.word"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

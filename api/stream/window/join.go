@@ -125,7 +125,7 @@ type coGroup[K comparable, A, B, U any] struct {
 }
 
 func (g *coGroup[K, A, B, U]) fire(w Window, p pair[A, B]) error {
-	g.ctx.window = w
+	g.about(w)
 	return g.p.Process(g.ctx, byValue(p.first), byValue(p.second))
 }
 
@@ -228,10 +228,8 @@ func addPair[K comparable, A, B, U any](a stream.Input[K, A], b stream.Input[K, 
 	if spec.shape == sessionBy {
 		checkGap[B](a, verb, spec)
 	}
-	if spec.combine {
-		stream.Fault(a, "%s: %v: it has Combine, which is for aggregates", verb, spec)
-	}
-	for _, err := range spec.generalFaults(reflect.TypeFor[A](), reflect.TypeFor[B]()) {
+	checkCombine(a, verb, spec)
+	for _, err := range generalFaults[K](spec, reflect.TypeFor[A](), reflect.TypeFor[B]()) {
 		stream.Fault(a, "%s: %v: %v", verb, spec, err)
 	}
 	out := stream.Transform2(stream.Connect[K, A, B](keyedBy(a), keyedBy(b)), verb,

@@ -157,6 +157,6 @@ func TestErrorsOfJoins(t *testing.T) {
 		gap := window.SessionBy(func(*word) time.Duration { return time.Second })
 		stream.To(window.CoGroupFunc(a, b, gap, both), nowhere)
 	}, "WindowJoin: the function is nil", "WindowJoin: Tumbling(0s): the size is 0s: want more than 0", "window/join_test.go",
-		"it has Combine, which is for aggregates", "WindowCoGroup: the function or processor is nil", "the Spec is empty",
+		"it has Combine, which is for Aggregate, Reduce, Counts and Sums", "WindowCoGroup: the function or processor is nil", "the Spec is empty",
 		"the gap of SessionBy is of window_test.word, the records are of window_test.number")
 }

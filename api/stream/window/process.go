@@ -1,13 +1,17 @@
 package window
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
+	"time"
 
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/api/stream/state"
+	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/keyed"
+	"github.com/flink-go/flink-go/graph/operator"
 )
 
 // Processor is a function of what a window holds when it fires: of all of its records, or of the result of an
@@ -31,35 +35,40 @@ type Processor[K comparable, V, U any] interface {
 type Context[K comparable, U any] struct {
 	*stream.RuntimeContext
 	stream.SideOutputs
-	engine          *engine[K, U]
+	setup           *stream.Setup[K, U]
+	key             K
 	window          Window
+	passed          *int64
 	ofWindow, ofKey place
 }
 
 // place is the states of a window, or of the key.
 type place struct {
-	rows   rowsOf
+	rows   rowsOf // nil: the function has declared no states
 	scope  *keyed.Scope
 	window *Window
 }
 
 // Scope implements state.Context.
 func (p *place) Scope() *keyed.Scope {
+	if p.rows == nil {
+		return new(keyed.Scope) // in which a handle finds that it was not declared
+	}
 	p.rows.enter(*p.window)
 	return p.scope
 }
 
 // Key is the key of the window.
-func (c *Context[K, U]) Key() K { return c.engine.key }
+func (c *Context[K, U]) Key() K { return c.key }
 
 // Window is the window that fires.
 func (c *Context[K, U]) Window() Window { return c.window }
 
 // Watermark is the event time up to which the input is complete, stream.NoTimestamp before the first watermark.
-func (c *Context[K, U]) Watermark() int64 { return c.engine.passed }
+func (c *Context[K, U]) Watermark() int64 { return *c.passed }
 
 // Emit sends v to the main output. Its event time is the last millisecond of the window.
-func (c *Context[K, U]) Emit(v U) { c.engine.Emit(v) }
+func (c *Context[K, U]) Emit(v U) { c.setup.Emit(v) }
 
 // WindowState is where the states that WindowState declares are those of this window.
 func (c *Context[K, U]) WindowState() state.Context { return &c.ofWindow }
@@ -74,6 +83,7 @@ func Process[K comparable, T, U any](in stream.Input[K, T], spec Spec, p Process
 	const verb = "WindowProcess"
 	check(in, verb, spec)
 	declare[K, U](in, verb, spec, p)
+	checkCombine(in, verb, spec)
 	return single(in, addGeneral(keyedBy(in), verb, spec, func(e *engine[K, U], sc *keyed.Scope, in *held[T]) (contents, error) {
 		f, err := newProcess(e, sc, p)
 		if err != nil {
@@ -164,7 +174,11 @@ func ReduceWithFunc[K comparable, T, U any](in stream.Input[K, T], spec Spec, f 
 func aggregateWith[K comparable, T, A, R, U any](in stream.Input[K, T], verb string, spec Spec, f fold[T, A, R], p Processor[K, R, U]) *stream.Stream[U] {
 	check(in, verb, spec)
 	declare[K, U](in, verb, spec, p)
+	checkCombine(in, verb, spec)
 	checkFold(in, verb, spec, &f)
+	if spec.fast(f.merge != nil) && stateless[K, U](p) {
+		return single(in, aggregateFast(keyedBy(in), verb, spec, f, p))
+	}
 	return single(in, addGeneral(keyedBy(in), verb, spec, func(e *engine[K, U], sc *keyed.Scope, in *held[T]) (contents, error) {
 		with, err := newProcess(e, sc, p)
 		if err != nil {
@@ -186,6 +200,96 @@ type (
 		Clear(ctx *Context[K, U]) error
 	}
 )
+
+// checkCombine reports a Combine where there is a function of windows.
+func checkCombine[K comparable, T any](in stream.Input[K, T], verb string, spec Spec) {
+	if spec.combine {
+		stream.Fault(in, "%s: %v: it has Combine, which is for Aggregate, Reduce, Counts and Sums", verb, spec)
+	}
+}
+
+// stateless tells whether a Processor has nothing that the operators of aggregates do not serve.
+func stateless[K comparable, U any](p any) bool {
+	_, ofWindow := p.(windowStates)
+	_, ofKey := p.(globalStates)
+	_, clears := p.(cleaner[K, U])
+	return !ofWindow && !ofKey && !clears
+}
+
+// aggregateFast runs a Processor behind the operator of an aggregate, as one operator.
+func aggregateFast[K comparable, T, A, R, U any](in *stream.Keyed[K, T], verb string, spec Spec, f fold[T, A, R], p Processor[K, R, U]) *stream.Stream[U] {
+	gap, _ := spec.gap.(func(*T) time.Duration)
+	return stream.Transform(in, verb, func(s *stream.Setup[K, U], key func(*T) K) (stream.Operator[T], error) {
+		n := &fastProcess[K, T, R, U]{setup: s, p: stream.CloneObject(p), passed: operator.NoTimestamp}
+		n.ctx = contextOf(s, &n.passed)
+		inner := stream.Inner(s, operator.Node[Result[K, R]](&resultNode[K, T, R, U]{n}))
+		if spec.merges() {
+			n.Operator = newSessionOperator(inner, key, spec, gap, f)
+		} else {
+			n.Operator = newSliceOperator(inner, key, spec, f)
+		}
+		return n, nil
+	})
+}
+
+// fastProcess is the operator of an aggregate and, behind it, a Processor.
+type fastProcess[K comparable, T, R, U any] struct {
+	stream.Operator[T]
+	setup  *stream.Setup[K, U]
+	p      Processor[K, R, U]
+	ctx    *Context[K, U]
+	passed int64
+}
+
+// Open implements operator.Lifecycle.
+func (n *fastProcess[K, T, R, U]) Open() error {
+	if err := n.Operator.Open(); err != nil {
+		return err
+	}
+	return stream.OpenObject(n.setup.RuntimeContext, n.p)
+}
+
+// Close implements operator.Lifecycle.
+func (n *fastProcess[K, T, R, U]) Close() error {
+	return errors.Join(n.Operator.Close(), stream.CloseObject(n.setup.RuntimeContext, n.p))
+}
+
+// Watermark implements operator.Node.
+func (n *fastProcess[K, T, R, U]) Watermark(ts int64) {
+	n.passed = max(n.passed, ts)
+	n.Operator.Watermark(ts)
+}
+
+// resultNode is what the aggregate of a fastProcess emits to.
+type resultNode[K comparable, T, R, U any] struct{ n *fastProcess[K, T, R, U] }
+
+// Record implements operator.Node.
+func (o *resultNode[K, T, R, U]) Record(r *Result[K, R], ts int64) {
+	n := o.n
+	n.setup.Begin(ts)
+	n.ctx.key, n.ctx.window = r.Key, r.Window
+	if err := n.p.Process(n.ctx, r.Value); err != nil {
+		n.setup.Fail(functionFailed(r.Key, r.Window, err))
+	}
+	n.setup.Enter()
+}
+
+// Watermark implements operator.Node.
+func (o *resultNode[K, T, R, U]) Watermark(ts int64) { o.n.setup.Out.Watermark(ts) }
+
+// Idle implements operator.Node.
+func (o *resultNode[K, T, R, U]) Idle() { o.n.setup.Out.Idle() }
+
+// End implements operator.Node.
+func (o *resultNode[K, T, R, U]) End() { o.n.setup.Out.End() }
+
+// functionFailed wraps the error of a function that was called for a window.
+func functionFailed[K comparable](k K, w Window, err error) error {
+	if w == all {
+		return fmt.Errorf("key %.100v: %w", k, err)
+	}
+	return fmt.Errorf("key %.100v, window %v: %w", k, w, err)
+}
 
 // declare checks a Processor that the program gave to a verb.
 func declare[K comparable, U, T any](in stream.Input[K, T], verb string, spec Spec, p any) {
@@ -209,17 +313,18 @@ func declare[K comparable, U, T any](in stream.Input[K, T], verb string, spec Sp
 	ofKey, ok := p.(globalStates)
 	misspelt("GlobalState", ok, "GlobalState() []state.Descriptor")
 
-	names := map[string]bool{}
+	// What is wrong with a state shows when it is bound, so it is bound to nothing.
+	scope, err := nowhere[K]()
 	each := func(method string, states []state.Descriptor) {
 		for i, s := range states {
 			switch {
 			case stream.IsNil(s):
 				stream.Fault(in, "%s: state %d that %s returns is nil: make it before the program is built, with state.NewValue and the like", verb, i, method)
-				continue
-			case names[s.Name()]:
-				stream.Fault(in, "%s: state %q is declared twice: names are unique within an operator", verb, s.Name())
+			case err == nil:
+				if err := s.Bind(scope); err != nil {
+					stream.Fault(in, "%s: %v", verb, err)
+				}
 			}
-			names[s.Name()] = true
 		}
 	}
 	if ofWindow != nil {
@@ -234,15 +339,25 @@ func declare[K comparable, U, T any](in stream.Input[K, T], verb string, spec Sp
 	}
 }
 
+// nowhere returns a scope that stands for that of an operator. KeyBy reports its error.
+func nowhere[K comparable]() (*keyed.Scope, error) {
+	rows, err := keyed.NewRows[keyWindow[K]](keyed.NewBackend(core.KeyGroupRange{To: 1}, 1, nil, nil))
+	if err != nil {
+		return nil, err
+	}
+	return &rows.Scope, nil
+}
+
 // object is a function object of the program in one subtask.
 type object[K comparable, U any] struct {
+	engine *engine[K, U]
 	ctx    *Context[K, U]
 	clean  cleaner[K, U]
 	states []state.Descriptor // of windows
 }
 
 func newObject[K comparable, U any](e *engine[K, U], sc *keyed.Scope, it any) (*object[K, U], error) {
-	o := &object[K, U]{ctx: newContext(e, sc)}
+	o := &object[K, U]{engine: e, ctx: newContext(e, sc)}
 	o.clean, _ = it.(cleaner[K, U])
 	e.object = it
 	if d, ok := it.(windowStates); ok {
@@ -259,8 +374,13 @@ func newObject[K comparable, U any](e *engine[K, U], sc *keyed.Scope, it any) (*
 	return o, nil
 }
 
+// contextOf returns the context of a function without states.
+func contextOf[K comparable, U any](s *stream.Setup[K, U], passed *int64) *Context[K, U] {
+	return &Context[K, U]{RuntimeContext: s.RuntimeContext, SideOutputs: s.Context, setup: s, passed: passed}
+}
+
 func newContext[K comparable, U any](e *engine[K, U], sc *keyed.Scope) *Context[K, U] {
-	ctx := &Context[K, U]{RuntimeContext: e.RuntimeContext, SideOutputs: e.Context, engine: e}
+	ctx := contextOf(e.Setup, &e.passed)
 	global := all
 	ctx.ofWindow, ctx.ofKey = place{e, sc, &ctx.window}, place{e, sc, &global}
 	return ctx
@@ -275,11 +395,14 @@ func bindAll(states []state.Descriptor, sc *keyed.Scope) error {
 	return nil
 }
 
+// about makes window w of the current key the one that the context speaks of.
+func (o *object[K, U]) about(w Window) { o.ctx.key, o.ctx.window = o.engine.key, w }
+
 // expire implements finish.
 func (o *object[K, U]) expire(w Window) error {
-	o.ctx.window = w
+	o.about(w)
 	if o.clean != nil {
-		o.ctx.engine.Begin(o.ctx.engine.resultTime(w))
+		o.engine.Begin(o.engine.resultTime(w))
 		if err := o.clean.Clear(o.ctx); err != nil {
 			return fmt.Errorf("clear: %w", err)
 		}
@@ -303,6 +426,6 @@ func newProcess[K comparable, V, U any](e *engine[K, U], sc *keyed.Scope, p Proc
 }
 
 func (f *process[K, V, U]) fire(w Window, v V) error {
-	f.ctx.window = w
+	f.about(w)
 	return f.p.Process(f.ctx, v)
 }

@@ -13,19 +13,23 @@ import (
 // aggregateSessions adds the operator of session windows.
 func aggregateSessions[K comparable, T, A, R any](in *stream.Keyed[K, T], verb string, spec Spec, gap func(*T) time.Duration, f fold[T, A, R]) *stream.Stream[Result[K, R]] {
 	return stream.Transform(in, verb, func(s *stream.Setup[K, Result[K, R]], key func(*T) K) (stream.Operator[T], error) {
-		n := &sessionOperator[K, T, A, R]{
-			setup:    s,
-			key:      key,
-			fold:     f,
-			spec:     spec,
-			gap:      spec.size.Milliseconds(),
-			gapOf:    gap,
-			lateness: spec.lateness.Milliseconds(),
-			passed:   operator.NoTimestamp,
-		}
-		n.timer = n.onTimer
-		return n, nil
+		return newSessionOperator(s, key, spec, gap, f), nil
 	})
+}
+
+func newSessionOperator[K comparable, T, A, R any](s *stream.Setup[K, Result[K, R]], key func(*T) K, spec Spec, gap func(*T) time.Duration, f fold[T, A, R]) *sessionOperator[K, T, A, R] {
+	n := &sessionOperator[K, T, A, R]{
+		setup:    s,
+		key:      key,
+		fold:     f,
+		spec:     spec,
+		gap:      spec.size.Milliseconds(),
+		gapOf:    gap,
+		lateness: spec.lateness.Milliseconds(),
+		passed:   operator.NoTimestamp,
+	}
+	n.timer = n.onTimer
+	return n
 }
 
 // sessionOperator keeps the sessions of each key, nearly always one. A record costs one look-up: it extends its

@@ -154,6 +154,16 @@ func triggerFault(t Trigger, u usage) error {
 	return nil
 }
 
+// bindFault says what is wrong with the states of a trigger.
+func bindFault[K comparable](t Trigger) error {
+	scope, err := nowhere[K]()
+	if err != nil {
+		return nil //nolint:nilerr // KeyBy reports it
+	}
+	_, err = bind(t, scope, "trigger-")
+	return err
+}
+
 // bind returns the trigger of one subtask.
 func bind(t Trigger, sc *keyed.Scope, prefix string) (Trigger, error) {
 	if b, ok := t.(builtin); ok {
@@ -165,7 +175,10 @@ func bind(t Trigger, sc *keyed.Scope, prefix string) (Trigger, error) {
 // bindStates makes the states that an object of the program declares.
 func bindStates(object any, sc *keyed.Scope) error {
 	if o, ok := object.(interface{ State() []state.Descriptor }); ok {
-		for _, d := range o.State() {
+		for i, d := range o.State() {
+			if stream.IsNil(d) {
+				return fmt.Errorf("state %d that State of %T returns is nil: make it before the program is built, with state.NewValue and the like", i, object)
+			}
 			if err := d.Bind(sc); err != nil {
 				return err
 			}
@@ -174,18 +187,18 @@ func bindStates(object any, sc *keyed.Scope) error {
 	return nil
 }
 
-// stateless is what triggers without states of their own have in common.
-type stateless struct{}
+// plainTrigger is what triggers have in common that care for nothing but records.
+type plainTrigger struct{}
 
-func (stateless) OnEventTime(*TriggerContext, int64) Decision      { return Continue }
-func (stateless) OnProcessingTime(*TriggerContext, int64) Decision { return Continue }
-func (stateless) fault(usage) error                                { return nil }
+func (plainTrigger) OnEventTime(*TriggerContext, int64) Decision      { return Continue }
+func (plainTrigger) OnProcessingTime(*TriggerContext, int64) Decision { return Continue }
+func (plainTrigger) fault(usage) error                                { return nil }
 
 // EventTimeTrigger fires when the watermark passes the end of the window, and then for each late record that is still
 // allowed. It is the default of windows in event time.
 func EventTimeTrigger() Trigger { return eventTimeTrigger{} }
 
-type eventTimeTrigger struct{ stateless }
+type eventTimeTrigger struct{ plainTrigger }
 
 func (t eventTimeTrigger) bind(*keyed.Scope, string) (Trigger, error) { return t, nil }
 
@@ -218,7 +231,7 @@ func (eventTimeTrigger) Clear(c *TriggerContext) { c.CancelTimer(c.window.MaxTim
 // time.
 func ProcessingTimeTrigger() Trigger { return processingTimeTrigger{} }
 
-type processingTimeTrigger struct{ stateless }
+type processingTimeTrigger struct{ plainTrigger }
 
 func (t processingTimeTrigger) bind(*keyed.Scope, string) (Trigger, error) { return t, nil }
 
@@ -248,7 +261,7 @@ func (processingTimeTrigger) Clear(c *TriggerContext) {
 func CountTrigger(n int) Trigger { return &countTrigger{n: int64(n)} }
 
 type countTrigger struct {
-	stateless
+	plainTrigger
 	n     int64
 	count *keyed.Value[int64]
 }
@@ -296,7 +309,7 @@ func DeltaTrigger[T any](threshold float64, delta func(last, v T) float64) Trigg
 }
 
 type deltaTrigger[T any] struct {
-	stateless
+	plainTrigger
 	threshold float64
 	delta     func(last, v T) float64
 	last      *keyed.Value[T]
@@ -532,7 +545,7 @@ func (t *purgingTrigger) OnProcessingTime(c *TriggerContext, at int64) Decision 
 // NeverTrigger never fires. It is the default of Global windows.
 func NeverTrigger() Trigger { return neverTrigger{} }
 
-type neverTrigger struct{ stateless }
+type neverTrigger struct{ plainTrigger }
 
 func (t neverTrigger) bind(*keyed.Scope, string) (Trigger, error)  { return t, nil }
 func (neverTrigger) OnRecord(*TriggerContext, any, int64) Decision { return Continue }
