@@ -41,6 +41,9 @@ func TestReleased(t *testing.T) {
 			b.maps.Set(v, v)
 			b.extra.Set(&text)
 			at++
+			for i := range int64(k % 4) {
+				b.event.Set(at - i)
+			}
 			b.event.Set(at)
 		}
 	}

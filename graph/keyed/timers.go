@@ -245,8 +245,7 @@ func (t *Timers) delete(own *rowTimers, at int64) bool {
 		return false
 	}
 	if own.n--; own.n == 0 {
-		*s = timerSet{list: s.list[:0]}
-		t.spare = append(t.spare, own.set)
+		t.freeSet(own.set)
 		own.set = 0
 	}
 	return true
@@ -273,6 +272,18 @@ func (t *Timers) newSet() uint32 {
 	}
 	t.sets = append(t.sets, timerSet{})
 	return uint32(len(t.sets))
+}
+
+// freeSet takes an empty set back. Some keep their memory for the next ones.
+func (t *Timers) freeSet(number uint32) {
+	const keep = 1024
+	s := &t.sets[number-1]
+	if s.many = nil; len(t.spare) >= keep {
+		s.list = nil
+	}
+	if t.spare = append(t.spare, number); len(t.spare) > keep && len(t.spare) == len(t.sets) {
+		t.sets, t.spare = nil, nil
+	}
 }
 
 func (s *timerSet) has(at int64) bool {
