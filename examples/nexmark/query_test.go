@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/flink-go/flink-go/api/job"
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/api/stream/streamtest"
+	"github.com/flink-go/flink-go/examples/internal/result"
 )
 
 // The right results of the first 100,000 events.
@@ -48,6 +50,35 @@ func TestQueriesGiveTheRightResult(t *testing.T) {
 					}
 					if got := res.Accumulators["checksum"]; got != fmt.Sprint(want.checksum) {
 						t.Errorf("checksum %s, want %d", got, want.checksum)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Likewise in an embedded cluster, where subtasks run at once, on both backends.
+func TestQueriesGiveTheRightResultInACluster(t *testing.T) {
+	for name, program := range queries {
+		for _, backend := range []stream.StateBackend{stream.HashMap, stream.Pebble} {
+			for _, chained := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/%s/chained=%t", name, backend, chained), func(t *testing.T) {
+					res, err := job.Execute(t.Context(), name, func(env *stream.Env) {
+						env.Parallelism(4).StateBackend(backend)
+						if !chained {
+							env.DisableChaining()
+						}
+						program(read(env, 100_000))
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					line, err := result.Of(name, 4, 100_000, res)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := expected[name]; line.Count != int64(want.count) || line.Checksum != fmt.Sprintf("%016x", want.checksum) {
+						t.Errorf("count %d and checksum %s, want %d and %016x", line.Count, line.Checksum, want.count, want.checksum)
 					}
 				})
 			}
