@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/graph/keyed"
 )
 
 // model is the plain meaning of windows: each record in each of its windows, in maps.
@@ -162,7 +164,12 @@ func TestAggregatesAreThoseOfTheModel(t *testing.T) {
 		m, spec := drawWindows(rt)
 		readLate := rapid.Bool().Draw(rt, "read late")
 		withBags := rapid.Bool().Draw(rt, "bags")
-		r := newRig(t, rapid.IntRange(1, 3).Draw(rt, "subtasks"), readLate, clickKey, nil, func(in *stream.Keyed[int64, click]) *stream.Stream[Result[int64, string]] {
+		var disk keyed.KeyValue
+		subtasks := rapid.IntRange(1, 3).Draw(rt, "subtasks")
+		if rapid.Bool().Draw(rt, "on disk") {
+			disk, subtasks = &Memory{}, 1
+		}
+		r := newRig(t, subtasks, readLate, clickKey, disk, func(in *stream.Keyed[int64, click]) *stream.Stream[Result[int64, string]] {
 			if withBags {
 				return Aggregate(in, spec, bags)
 			}
@@ -239,7 +246,9 @@ func (m *model) compare(rt *rapid.T, spec Spec, r *rig[click, Result[int64, stri
 	}
 }
 
-// sameResults compares what came out in one step. Results of one operator come in the order of their ends.
+func byTime(a, b sent[Result[int64, string]]) int { return cmp.Compare(a.At, b.At) }
+
+// sameResults compares what came out in one step.
 func sameResults(rt *rapid.T, spec Spec, got, want []sent[Result[int64, string]]) {
 	rt.Helper()
 	sortResults(got)

@@ -261,6 +261,9 @@ func (n *sliceOperator[K, T, A, R]) next() (int64, bool) {
 // release empties a store for the next slice.
 func (n *sliceOperator[K, T, A, R]) release(s *accStore[K, A]) {
 	s.Clear()
+	if len(n.free) > 1 {
+		s.Clear() // not needed again soon: the second time its memory goes too
+	}
 	n.free = append(n.free, s)
 }
 
