@@ -65,7 +65,7 @@ func (s suite) disk(t testing.TB) keyed.KeyValue {
 	if kv == nil {
 		return nil
 	}
-	return budgeted{kv, keyed.NewCacheBudget(s.budget)}
+	return Limited(kv, s.budget)
 }
 
 const maxParallelism = 128
