@@ -20,6 +20,7 @@ type asyncSlot[T, U any] struct {
 	in       T
 	ts       int64
 	seq      uint64 // number of the record
+	number   int64  // of the record, as the guard counts
 	ctx      context.Context
 	cancel   context.CancelFunc // nil: ctx is that of the operator
 	deadline time.Time          // by the task's clock
@@ -32,7 +33,7 @@ type asyncSlot[T, U any] struct {
 	calling bool // a worker has it
 	waiting bool // its results have not left
 	late    []U  // the results instead of out, of a record whose time was up
-	expired bool // late holds
+	expired bool // late holds, not out
 	segment uint64
 	next    *asyncSlot[T, U]
 }
@@ -45,6 +46,7 @@ type asyncOperator[T, U any] struct {
 	ctx  *RuntimeContext
 	call AsyncCall[T, U]
 
+	guard *guard[T] // takes failed records; nil: they fail the attempt
 	queue asyncQueue[T, U]
 	slots []asyncSlot[T, U]
 	free  []*asyncSlot[T, U]
@@ -112,6 +114,9 @@ func (n *asyncOperator[T, U]) Record(v *T, ts int64) {
 			n.alarm = n.ctx.op.Task.At(s.deadline, n.expire)
 		}
 	}
+	if n.guard != nil {
+		s.number = n.guard.number
+	}
 	n.queue.add(s)
 	n.calling++
 	if n.calling > n.workers {
@@ -129,7 +134,33 @@ func (n *asyncOperator[T, U]) End() {
 	for !n.queue.empty() {
 		n.ctx.op.Task.Yield()
 	}
-	n.out.End()
+	n.queue.out.End()
+}
+
+// guardedBy implements guardedOperator.
+func (n *asyncOperator[T, U]) guardedBy(g *guard[T]) {
+	n.guard = g
+	if g.letters != nil {
+		n.queue.out = twoOutputs{n.out, g.letters}
+	}
+}
+
+// twoOutputs get the same of what is not a record.
+type twoOutputs [2]control
+
+func (o twoOutputs) Watermark(ts int64) {
+	o[0].Watermark(ts)
+	o[1].Watermark(ts)
+}
+
+func (o twoOutputs) Idle() {
+	o[0].Idle()
+	o[1].Idle()
+}
+
+func (o twoOutputs) End() {
+	o[0].End()
+	o[1].End()
 }
 
 // emit sends the results of a record.
@@ -191,13 +222,24 @@ func (n *asyncOperator[T, U]) returned(s *asyncSlot[T, U]) {
 		n.queue.settle(s)
 	case late:
 		n.timeOut(s)
+	case rejects(n.ctx, &s.in, int64(s.seq), s.ts, s.err):
+		clear(s.out)
+		s.out = s.out[:0]
+		n.queue.settle(s)
 	default:
-		n.failed(s.err)
+		n.failed(s, s.err)
 	}
 }
 
-// failed ends the attempt with the error of a call.
-func (n *asyncOperator[T, U]) failed(err error) {
+// failed leaves the record out if the operator's policy says so, else it ends the attempt with the error of the call.
+func (n *asyncOperator[T, U]) failed(s *asyncSlot[T, U], err error) {
+	if n.guard != nil {
+		n.guard.letter.Record = s.in
+		n.guard.reject(s.number, s.ts, err)
+		s.expired = true // and there is nothing in late
+		n.queue.settle(s)
+		return
+	}
 	if f, ok := errors.AsType[*operator.Failure](err); ok { // a panic
 		n.ctx.op.Task.Fail(core.E("", core.UserCode, "", f))
 	}
@@ -232,17 +274,25 @@ func (n *asyncOperator[T, U]) expireSlots() {
 // timeOut settles a record whose time is up.
 func (n *asyncOperator[T, U]) timeOut(s *asyncSlot[T, U]) {
 	s.expired = true
-	if n.call.instead == nil {
-		n.ctx.fail(fmt.Errorf("the call did not return within %v: %w (Timeout sets the limit, TimeoutWith a result for such records)",
-			n.call.timeout, context.DeadlineExceeded))
-	}
-	n.enter()
-	u, err := n.call.instead(s.in)
-	if err != nil {
+	s.late = s.late[:0]
+	u, err := n.instead(s)
+	switch {
+	case err == nil:
+		s.late = append(s.late, u)
+	case !rejects(n.ctx, &s.in, int64(s.seq), s.ts, err):
 		n.ctx.fail(err)
 	}
-	s.late = append(s.late[:0], u)
 	n.queue.settle(s)
+}
+
+// instead is the result of a record whose time is up.
+func (n *asyncOperator[T, U]) instead(s *asyncSlot[T, U]) (u U, err error) {
+	if n.call.instead == nil {
+		return u, fmt.Errorf("the call did not return within %v: %w (Timeout sets the limit, TimeoutWith a result for such records)",
+			n.call.timeout, context.DeadlineExceeded)
+	}
+	n.enter()
+	return n.call.instead(s.in)
 }
 
 // The workers' half.

@@ -129,9 +129,17 @@ func guardInput[T any](n *node, i int) {
 		g := &guard[T]{guarding: s}
 		g.in, _ = in.(operator.Node[T])
 		g.letters, _ = letters.(operator.Node[Letter[T]])
+		if o, ok := in.(guardedOperator[T]); ok {
+			o.guardedBy(g)
+			g.byItself = true
+		}
 		return g
 	}
 }
+
+// guardedOperator is an operator that learns of failures after Record has returned. It rejects those records itself,
+// and tells the dead letters what is not a record, in its order.
+type guardedOperator[T any] interface{ guardedBy(g *guard[T]) }
 
 // guardSource gives a source the one input that it reads from: bytes.
 func (n *node) guardSource() {
@@ -154,7 +162,7 @@ func (n *node) guarded() operator.Factory {
 	if !needed {
 		return n.New
 	}
-	make := n.New
+	create := n.New
 	return func(ctx *operator.Context, outs []any) (operator.Instance, error) {
 		if ctx.Active == nil {
 			ctx.Active = new(int32)
@@ -163,10 +171,11 @@ func (n *node) guarded() operator.Factory {
 		m := ctx.Task.Metrics(ctx.Operator)
 		g.skipped, g.dead = m.Counter("numRecordsSkipped"), m.Counter("numDeadLetters")
 		ctx.Task = g
-		in, err := make(ctx, outs)
+		in, err := create(ctx, outs)
 		if err != nil {
 			return in, err
 		}
+		g.inputs = make([]any, len(n.guards))
 		for i, of := range n.guards {
 			var letters any
 			if of.letters >= 0 {
@@ -177,7 +186,8 @@ func (n *node) guarded() operator.Factory {
 			if in.Source != nil {
 				g.source = of.make(g, nil, letters).(*guard[[]byte])
 			} else {
-				in.Inputs[i] = of.make(g, in.Inputs[i], letters)
+				g.inputs[i] = of.make(g, in.Inputs[i], letters)
+				in.Inputs[i] = g.inputs[i]
 			}
 		}
 		return in, nil
@@ -194,6 +204,7 @@ type guarding struct {
 	fault         error // what the operator failed with
 	logged        int
 	source        *guard[[]byte] // of a source's bad records; nil if it has none
+	inputs        []any          // the guards, nil where an input has none
 }
 
 // loggedRejects bounds what a subtask logs of an operator's failed records.
@@ -247,6 +258,8 @@ type guard[T any] struct {
 	letters operator.Node[Letter[T]] // nil: failed records are skipped
 	number  int64                    // of records that came
 	letter  Letter[T]
+
+	byItself bool // in is a guardedOperator
 }
 
 func (g *guard[T]) Record(v *T, ts int64) {
@@ -287,6 +300,24 @@ func (g *guard[T]) reject(number, ts int64, err error) {
 	g.letters.Record(l, ts)
 }
 
+// rejects applies the policy to a record on which an operator failed after it had taken it, and tells whether there is
+// one. number is that of the record among those of the first input.
+func rejects[T any](c *RuntimeContext, v *T, number, ts int64, err error) bool {
+	policy, ok := c.op.Task.(*guarding)
+	if !ok {
+		return false
+	}
+	g, ok := policy.inputs[0].(*guard[T])
+	if !ok {
+		return false
+	}
+	waiting := g.letter.Record // of the record that the operator is being given
+	g.letter.Record = *v
+	g.reject(number, ts, err)
+	g.letter.Record = waiting
+	return true
+}
+
 func (g *guard[T]) Watermark(ts int64) {
 	g.in.Watermark(ts)
 	g.each(func(o control) { o.Watermark(ts) })
@@ -296,9 +327,9 @@ func (g *guard[T]) Idle() { g.in.Idle(); g.each(control.Idle) }
 
 func (g *guard[T]) End() { g.in.End(); g.each(control.End) }
 
-// each calls f with the output of dead letters, if there is one.
+// each calls f with the output of dead letters, if there is one to be told.
 func (g *guard[T]) each(f func(control)) {
-	if g.letters != nil {
+	if g.letters != nil && !g.byItself {
 		f(g.letters)
 	}
 }

@@ -270,3 +270,35 @@ func TestFaultsOfPolicies(t *testing.T) {
 		}
 	}
 }
+
+// A call of Async fails when its record is no longer the one that the operator is given.
+func TestDeadLettersOfAsync(t *testing.T) {
+	for _, capacity := range []int{1, 3, 100} {
+		var got []int
+		var dead []string
+		run(t, func(env *stream.Env) {
+			call := stream.Call(func(ctx context.Context, v int) (int, error) {
+				switch v {
+				case 3:
+					return 0, errors.New("no answer")
+				case 5:
+					panic("five")
+				case 6:
+					<-ctx.Done()
+					return 0, ctx.Err()
+				}
+				return 10 * v, nil
+			})
+			a := stream.Async(from(env, 1, 2, 3, 4, 5, 6, 7), call.Capacity(capacity).Timeout(100*time.Millisecond)).Name("ask")
+			collect(a, &got)
+			stream.ForEach(stream.DeadLetters[int](a), func(l stream.Letter[int]) error {
+				dead = append(dead, fmt.Sprintf("%d is number %d: %s", l.Record, l.Number, strings.SplitN(l.Error, ":", 2)[0]))
+				return nil
+			})
+		})
+		if !slices.Equal(got, []int{10, 20, 40, 70}) {
+			t.Errorf("capacity %d: got %v", capacity, got)
+		}
+		wantSame(t, dead, "3 is number 3: no answer", "5 is number 5: panic", "6 is number 6: the call did not return within 100ms")
+	}
+}
