@@ -433,6 +433,68 @@ func TestAsyncCloseEndsCalls(t *testing.T) {
 	}
 }
 
+// Under a policy a failed call costs its record only. Dead letters keep their place between watermarks as results do.
+func TestAsyncObeysTheErrorPolicy(t *testing.T) {
+	call := stream.Call(func(ctx context.Context, v int) (int, error) {
+		switch {
+		case v < 0:
+			return 0, errBusy
+		case v == 7:
+			panic("seven")
+		}
+		return wait(ctx, v)
+	}).Timeout(time.Second)
+	synctest.Test(t, func(t *testing.T) {
+		var skipped, got []int
+		var letters []stream.Letter[int]
+		run(t, func(env *stream.Env) {
+			in := from(env, 30, -1, 20, 7, 5000, 10)
+			collect(stream.Async(in, call).OnError(stream.Skip), &skipped)
+			enriched := stream.Async(in, call).Name("lookup")
+			collect(stream.DeadLetters[int](enriched), &letters)
+			collect(enriched, &got)
+		})
+		if want := []int{30, 20, 10}; !slices.Equal(got, want) || !slices.Equal(skipped, want) {
+			t.Errorf("got %v, %v; want %v twice", got, skipped, want)
+		}
+		var texts []string
+		for _, l := range letters {
+			texts = append(texts, fmt.Sprint(l.Operator, " ", l.Number, " ", l.Record, ": ", l.Error, " ", l.Stack != ""))
+		}
+		slices.Sort(texts)
+		want := []string{
+			"lookup 2 -1: busy false",
+			"lookup 4 7: panic: seven true",
+			"lookup 5 5000: the call did not return within 1s: context deadline exceeded (Timeout sets the limit, TimeoutWith a result for such records) false",
+		}
+		if !slices.Equal(texts, want) {
+			t.Errorf("got %q\nwant %q", texts, want)
+		}
+	})
+	out, letters := &transcript[int]{}, &transcript[stream.Letter[int]]{}
+	b := onBench(t, nil, []any{operator.Node[int](out), operator.Node[stream.Letter[int]](letters)}, func(env *stream.Env) {
+		enriched := stream.Async(from[int](env), stream.Call(func(_ context.Context, v int) (int, error) { return 0, errBusy })).UID("it")
+		stream.Discard(stream.DeadLetters[int](enriched))
+		stream.Discard(enriched)
+	})
+	defer b.stop()
+	mail := make(chan func(), 9)
+	b.run = func(fn func()) { mail <- fn }
+	in := input[int](b, 0)
+	in.Record(&[]int{1}[0], 5)
+	in.Watermark(6)
+	in.Idle()
+	letters.want(t)
+	(<-mail)()
+	out.want(t, "w 6", "idle")
+	if len(letters.lines) != 3 || letters.lines[1] != "w 6" || letters.lines[2] != "idle" {
+		t.Errorf("letters: %q", letters.lines)
+	}
+	in.End()
+	letters.lines = letters.lines[3:]
+	letters.want(t, "end")
+}
+
 func TestAsyncRefusesBadSettings(t *testing.T) {
 	env := stream.NewEnv("bad", nil)
 	in := from(env, 1)

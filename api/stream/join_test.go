@@ -68,7 +68,11 @@ type bench struct {
 	*fakeTask
 	operator.Instance
 	stop func()
+	run  func(fn func()) // the task's Run; nil: there is none
 }
+
+// Run implements operator.Task.
+func (b *bench) Run(fn func()) { b.run(fn) }
 
 // onBench opens the operator with the uid it. outs are its outputs, the side outputs that the program reads included.
 // d nil: its state is on the heap.
@@ -84,7 +88,7 @@ func onBench(t fataler, d *disk, outs []any, build func(env *stream.Env)) *bench
 		if n.UID != "it" {
 			continue
 		}
-		ctx := &operator.Context{Name: n.Name, Parallelism: 1, MaxParallelism: core.DefaultMaxParallelism, Task: b.fakeTask, Active: new(int32)}
+		ctx := &operator.Context{Name: n.Name, Parallelism: 1, MaxParallelism: core.DefaultMaxParallelism, Task: b, Active: new(int32)}
 		if d != nil {
 			ctx.Disk = d
 		}
