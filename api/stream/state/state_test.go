@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph/codec"
 	"github.com/flink-go/flink-go/graph/keyed"
+	"github.com/flink-go/flink-go/graph/keyed/keyedtest"
 )
 
 // subtask is an operator's keyed state with keys of type int, as a context sees it.
@@ -31,9 +33,20 @@ func (s *subtask) key(k int) {
 	s.rows.SetKey(&s.k, s.hash(&s.k))
 }
 
+// backends are where state may lie: on the heap, on disk with memory for all of it, and with memory for nothing.
+var backends = map[string]func() keyed.KeyValue{
+	"heap":        func() keyed.KeyValue { return nil },
+	"disk":        func() keyed.KeyValue { return &keyedtest.Memory{} },
+	"disk, tight": func() keyed.KeyValue { return keyedtest.Limited(&keyedtest.Memory{}, 1) },
+}
+
 func newSubtask(t interface{ Fatal(args ...any) }, handles ...state.Descriptor) *subtask {
+	return newSubtaskOn(t, nil, handles...)
+}
+
+func newSubtaskOn(t interface{ Fatal(args ...any) }, disk keyed.KeyValue, handles ...state.Descriptor) *subtask {
 	s := new(subtask)
-	b := keyed.NewBackend(core.KeyGroupRange{From: 0, To: core.DefaultMaxParallelism}, core.DefaultMaxParallelism, nil, nil)
+	b := keyed.NewBackend(core.KeyGroupRange{From: 0, To: core.DefaultMaxParallelism}, core.DefaultMaxParallelism, disk, nil)
 	var err error
 	if s.rows, err = keyed.NewRows[int](b); err != nil {
 		t.Fatal(err)
@@ -58,6 +71,12 @@ func (noKey) Scope() *keyed.Scope { return nil }
 func sum(a, b int) int { return a + b }
 
 func TestHandles(t *testing.T) {
+	for name, disk := range backends {
+		t.Run(name, func(t *testing.T) { testHandles(t, disk()) })
+	}
+}
+
+func testHandles(t *testing.T, disk keyed.KeyValue) {
 	last := state.NewValue[time.Duration]("last")
 	seen := state.NewList[string]("seen")
 	stock := state.NewMap[string, int]("stock")
@@ -65,7 +84,7 @@ func TestHandles(t *testing.T) {
 	mean := state.NewAggregating("mean", func(acc [2]int, v int) [2]int { return [2]int{acc[0] + v, acc[1] + 1} },
 		func(acc [2]int) float64 { return float64(acc[0]) / float64(acc[1]) })
 	handles := []state.Descriptor{last, seen, stock, total, mean}
-	ctx := newSubtask(t, handles...)
+	ctx := newSubtaskOn(t, disk, handles...)
 	for k := range 3 {
 		ctx.key(k)
 		if _, ok := last.Get(ctx); ok {
@@ -118,7 +137,7 @@ func TestHandles(t *testing.T) {
 			t.Error("a mean of nothing")
 		}
 	}
-	if n := ctx.rows.Len(); n != 0 {
+	if n := ctx.rows.Len(); n != 0 && disk == nil {
 		t.Errorf("%d keys are left", n)
 	}
 }
@@ -196,6 +215,12 @@ type entry struct {
 // TestTTLIsATable runs random accesses with a clock that may run backwards against Go maps that know when each
 // value was written: what is expired is never seen again.
 func TestTTLIsATable(t *testing.T) {
+	for name, disk := range backends {
+		t.Run(name, func(t *testing.T) { testTTL(t, disk) })
+	}
+}
+
+func testTTL(t *testing.T, disk func() keyed.KeyValue) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const life = 100
 		onRead := rapid.Bool().Draw(rt, "on read")
@@ -206,7 +231,7 @@ func TestTTLIsATable(t *testing.T) {
 		ttl := state.TTL(life*time.Millisecond, how...)
 		value, total := state.NewValue[int]("value", ttl), state.NewReducing("total", sum, ttl)
 		list, table := state.NewList[int]("list", ttl), state.NewMap[int, int]("map", ttl)
-		ctx := newSubtask(rt, value, list, table, total)
+		ctx := newSubtaskOn(rt, disk(), value, list, table, total)
 		values, totals := map[int]entry{}, map[int]entry{}
 		lists, tables := map[int][]entry{}, map[int]map[int]entry{}
 		var clock int64 // what the states go by: the latest that was seen
@@ -372,11 +397,53 @@ func TestExpiredStateIsReleased(t *testing.T) {
 	}
 }
 
+// TestExpiredStateLeavesTheDisk is the same for what is in no memory.
+func TestExpiredStateLeavesTheDisk(t *testing.T) {
+	ttl := state.TTL(time.Second)
+	value, table := state.NewValue[int]("value", ttl), state.NewMap[int, int]("map", ttl)
+	disk := keyedtest.Limited(&keyedtest.Memory{}, 1)
+	ctx := newSubtaskOn(t, disk, value, table)
+	entries := func() (n int) {
+		if err := disk.Scan(nil, bytes.Repeat([]byte{0xff}, 16), func(_, _ []byte) bool { n++; return true }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	most := 0
+	for i := range 4000 { // a new key a millisecond: 1000 are alive
+		ctx.now = int64(i)
+		ctx.key(i)
+		value.Set(ctx, i)
+		table.Put(ctx, i, i)
+		if i%500 == 0 {
+			most = max(most, entries())
+		}
+	}
+	if most < 2000 || most > 5000 {
+		t.Errorf("%d entries at a time, of which 2000 are not expired", most)
+	}
+	ctx.now += 5000
+	for range 2000 { // one key only
+		ctx.key(-1)
+		value.Set(ctx, 1)
+		table.Put(ctx, 1, 1)
+	}
+	if n := entries(); n > 4 { // a value, and a map with one entry
+		t.Errorf("%d entries are left", n)
+	}
+}
+
 // TestReturnExpired holds the other visibility: what is still there is seen once more.
 func TestReturnExpired(t *testing.T) {
+	for name, disk := range backends {
+		t.Run(name, func(t *testing.T) { testReturnExpired(t, disk()) })
+	}
+}
+
+func testReturnExpired(t *testing.T, disk keyed.KeyValue) {
 	ttl := state.TTL(time.Second, state.ReturnExpired(), state.Cleanup(0))
 	value, table := state.NewValue[int]("value", ttl), state.NewMap[int, int]("map", ttl)
-	ctx := newSubtask(t, value, table)
+	ctx := newSubtaskOn(t, disk, value, table)
 	ctx.key(1)
 	value.Set(ctx, 5)
 	table.Put(ctx, 1, 5)
