@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/flink-go/flink-go/graph/keyed"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	// Files bounds the open files; 0 is 1000.
 	Files int
 	Log   *slog.Logger
+
+	fs vfs.FS // nil: the machine's
 }
 
 // Disk is where the subtasks of a worker keep their stores.
@@ -59,6 +62,9 @@ func Open(cfg Config) (*Disk, error) {
 		cfg.Files = 1000
 	}
 	cfg.Files = max(cfg.Files, minFiles)
+	if cfg.fs == nil {
+		cfg.fs = vfs.Default
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -141,7 +147,7 @@ func (d *Disk) Store(name string) (*Store, error) {
 	path := filepath.Join(d.path, fmt.Sprintf("%d-%s", d.opened, fileName(name)))
 	d.mu.Unlock()
 	budget := keyed.NewCacheBudget(d.cfg.Memory / 2 / int64(d.cfg.Subtasks))
-	s := &Store{path: path, fs: newFaultFS(), budget: budget}
+	s := &Store{path: path, fs: newFaultFS(d.cfg.fs), budget: budget}
 	db, err := pebble.Open(path, d.options(s.fs))
 	if err == nil {
 		err = s.fs.fault()

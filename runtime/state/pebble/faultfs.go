@@ -20,7 +20,7 @@ type faultFS struct {
 	mute  atomic.Bool // writes are dropped
 }
 
-func newFaultFS() *faultFS { return &faultFS{FS: vfs.Default, void: vfs.NewMem()} }
+func newFaultFS(fs vfs.FS) *faultFS { return &faultFS{FS: fs, void: vfs.NewMem()} }
 
 // fail notes an error, unless there is one.
 func (f *faultFS) fail(err error) {
