@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/api/stream/state"
@@ -133,6 +134,9 @@ func TestOperatorsDoNotAllocatePerRecord(t *testing.T) {
 	})
 	perRecord(t, "KeyBy+Process with state", func(s *stream.Stream[big]) *stream.Stream[big] {
 		return stream.Process(stream.KeyBy(s, key), &tally{state.NewValue[int64]("n")})
+	})
+	perRecord(t, "KeyBy+Process with timers", func(s *stream.Stream[big]) *stream.Stream[big] {
+		return stream.Process(stream.KeyBy(s, key), &postponer{state.NewValue[time.Time]("due")})
 	})
 	perRecord(t, "CoFlatMap", func(s *stream.Stream[big]) *stream.Stream[big] {
 		return stream.CoFlatMap(stream.Connect(s, s),

@@ -390,3 +390,53 @@ func (c *tally) Process(ctx *stream.Context[uint64, big], v big) error {
 	ctx.Emit(v)
 	return nil
 }
+
+// postponer has one timer per key, which each record puts off.
+type postponer struct{ due *state.Value[time.Time] }
+
+func (p *postponer) State() []state.Descriptor { return []state.Descriptor{p.due} }
+
+func (p *postponer) Process(ctx *stream.Context[uint64, big], v big) error {
+	due, isNew := p.due.Ref(ctx)
+	if !isNew {
+		ctx.CancelTimer(*due)
+		*due = due.Add(time.Millisecond)
+	} else {
+		*due = ctx.EventTime().Add(time.Hour)
+	}
+	ctx.SetTimer(*due)
+	ctx.Emit(v)
+	return nil
+}
+
+func (p *postponer) OnTimer(*stream.Context[uint64, big], time.Time) error { return nil }
+
+// guest keeps who was seen in the last second of processing time.
+type guest struct{ seen *state.Value[int] }
+
+func (g *guest) State() []state.Descriptor { return []state.Descriptor{g.seen} }
+
+func (g *guest) Process(ctx *stream.Context[string, string], name string) error {
+	n, _ := g.seen.Get(ctx)
+	g.seen.Set(ctx, n+1)
+	ctx.Emit(fmt.Sprint(name, " ", n+1))
+	return nil
+}
+
+func TestStateExpiresByTheClockOfTheTask(t *testing.T) {
+	out := &transcript[string]{}
+	op := operate(t, []any{operator.Node[string](out)}, func(env *stream.Env) {
+		g := &guest{state.NewValue[int]("seen", state.TTL(time.Second))}
+		stream.Discard(stream.Process(stream.KeyBy(from[string](env), strings.ToLower), g).UID("it"))
+	})
+	in := op.Inputs[0].(operator.Node[string])
+	send := func(v string) { in.Record(&v, stream.NoTimestamp) }
+	send("ann")
+	send("bob")
+	op.advance(op.now.Add(999 * time.Millisecond))
+	send("ann")
+	op.advance(op.now.Add(500 * time.Millisecond))
+	send("ann")
+	send("bob")
+	out.want(t, "ann 1", "bob 1", "ann 2", "ann 3", "bob 1")
+}
