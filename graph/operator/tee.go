@@ -1,6 +1,10 @@
 package operator
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/flink-go/flink-go/graph/codec"
+)
 
 // discard is an output that nobody reads.
 type discard[T any] struct{}
@@ -70,3 +74,24 @@ func (t *tee[T]) each(f func(Node[T])) {
 func (t *tee[T]) Watermark(ts int64) { t.each(func(n Node[T]) { n.Watermark(ts) }) }
 func (t *tee[T]) Idle()              { t.each(func(n Node[T]) { n.Idle() }) }
 func (t *tee[T]) End()               { t.each(func(n Node[T]) { n.End() }) }
+
+// NewCollector implements Type.
+func (t *recordType[T]) NewCollector(each func(v any, ts int64)) any {
+	return &collector[T]{codec: t.codec, each: each}
+}
+
+// collector hands out records that stay as they are, whatever becomes of the original: it copies them as the network
+// does.
+type collector[T any] struct {
+	discard[T]
+	codec codec.Codec[T]
+	each  func(v any, ts int64)
+}
+
+func (c *collector[T]) Record(v *T, ts int64) {
+	var copied T
+	if _, err := c.codec.Decode(c.codec.Append(nil, v), &copied); err != nil {
+		panic(fmt.Errorf("copy a record: %w", err)) // what the codec wrote, it reads
+	}
+	c.each(copied, ts)
+}

@@ -22,6 +22,8 @@ type Type interface {
 	NewWriter(c WriterConfig) (node any, out Output, err error)
 	// NewReader returns the input that feeds node, a Node[T].
 	NewReader(node any, c ReaderConfig) (Input, error)
+	// NewCollector returns a Node[T] that hands a copy of each record to each: for tests.
+	NewCollector(each func(v any, ts int64)) any
 }
 
 // TypeOf returns the handle of T, or an error that names the path of what has no codec.

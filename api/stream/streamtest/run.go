@@ -37,18 +37,17 @@ func Run(ctx context.Context, build func(env *stream.Env)) (*Result, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &runner{
-		ctx:          ctx,
-		compiled:     compiled,
-		wake:         make(chan struct{}, 1),
-		gates:        map[gateKey]*gate{},
-		accumulators: map[string]operator.Accumulator{},
-		coordinators: map[core.OperatorID]*coordinator{},
+	r := newRunner(ctx, sg, compiled)
+	err = r.protect(func() error {
+		if err := r.start(); err != nil {
+			return err
+		}
+		return r.loop()
+	})
+	if e := r.close(); err == nil {
+		err = e
 	}
-	for _, n := range sg.Nodes {
-		r.names = append(r.names, n.Name)
-	}
-	if err := r.run(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	res := &Result{Accumulators: map[string]string{}}
@@ -66,13 +65,22 @@ type runner struct {
 	active       int32
 	names        []string // of operators, by index in the program
 	lifecycles   []operator.Lifecycle
-	opened       int // how many of lifecycles, from the end
-	sources      []liveSource
+	opened       int               // how many of lifecycles, from the end
+	sources      []liveSource      // that have not ended
 	outputs      []operator.Output // upstream before downstream
 	gates        map[gateKey]*gate
+	order        []*gate // gates, downstream before upstream
 	onIdle       []func()
 	accumulators map[string]operator.Accumulator
 	coordinators map[core.OperatorID]*coordinator
+	metrics      map[core.OperatorID]metrics
+	closed       bool
+
+	// Of a Harness:
+	time    *virtualTime // nil: processing time is that of the clock
+	feeds   map[*graph.StreamNode][]*fed
+	narrow  bool // channels have little room and are read only when a producer waits for it
+	segment int  // bytes of a batch, 0: as in a cluster
 
 	mu      sync.Mutex
 	actions []action
@@ -91,6 +99,9 @@ type chainTask struct{ *runner }
 func (t *chainTask) Run(fn func()) { t.queue(action{t, fn}) }
 
 func (t *chainTask) At(at time.Time, fn func()) func() {
+	if t.time != nil {
+		return t.time.at(at, t, fn)
+	}
 	timer := time.AfterFunc(time.Until(at), func() { t.Run(fn) })
 	return func() { timer.Stop() }
 }
@@ -101,6 +112,9 @@ func (t *chainTask) Yield() {
 			for _, a := range mine {
 				a.run()
 			}
+			return
+		}
+		if t.time != nil && t.time.fire(t) {
 			return
 		}
 		t.wait(time.Time{})
@@ -116,14 +130,39 @@ type failure struct{ err error }
 // Unwound implements operator.Unwound.
 func (f failure) Unwound() error { return f.err }
 
-func (r *runner) run() (err error) {
-	defer func() {
-		for _, l := range r.lifecycles[len(r.lifecycles)-r.opened:] {
-			if e := l.Close(); err == nil {
-				err = e
-			}
+func newRunner(ctx context.Context, sg *graph.StreamGraph, compiled *graph.Compiled) *runner {
+	r := &runner{
+		ctx:          ctx,
+		compiled:     compiled,
+		wake:         make(chan struct{}, 1),
+		gates:        map[gateKey]*gate{},
+		accumulators: map[string]operator.Accumulator{},
+		coordinators: map[core.OperatorID]*coordinator{},
+		metrics:      map[core.OperatorID]metrics{},
+		feeds:        map[*graph.StreamNode][]*fed{},
+	}
+	for _, n := range sg.Nodes {
+		r.names = append(r.names, n.Name)
+	}
+	return r
+}
+
+// close closes what was opened, from head to end.
+func (r *runner) close() (err error) {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	for _, l := range r.lifecycles[len(r.lifecycles)-r.opened:] {
+		if e := r.protect(l.Close); err == nil {
+			err = e
 		}
-	}()
+	}
+	return err
+}
+
+// protect turns a failure or a panic of user code into an error.
+func (r *runner) protect(f func() error) (err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
@@ -133,6 +172,11 @@ func (r *runner) run() (err error) {
 			err = &operator.Failure{Operator: r.names[r.active], Err: fmt.Errorf("panic: %v", p), Stack: string(debug.Stack())}
 		}
 	}()
+	return f()
+}
+
+// start makes and opens all operators.
+func (r *runner) start() error {
 	for i := range slices.Backward(r.compiled.Job.Vertices) {
 		v := &r.compiled.Job.Vertices[i]
 		for subtask := range slices.Backward(make([]struct{}, v.Parallelism)) {
@@ -149,7 +193,7 @@ func (r *runner) run() (err error) {
 			return err
 		}
 	}
-	return r.loop()
+	return nil
 }
 
 // task makes the operators of one subtask, from the end of the chain to its head.
@@ -187,6 +231,9 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 		if in.Source != nil {
 			r.sources = append(r.sources, liveSource{in.Source, outs})
 			source.source = in.Source
+			if r.time != nil && n.UID != "" {
+				r.feed(n, in.Source)
+			}
 		}
 	}
 	return r.openGates(v, subtask, instances[c.Nodes[0]])
@@ -208,7 +255,7 @@ func (r *runner) readers(c *graph.Chain, k, i, subtask int, instances map[*graph
 		from, to := out.Strategy.Targets(subtask, c.Vertex.Parallelism, target.Parallelism)
 		o := &outlet{r: r, target: target, input: out.Input, first: from, subtask: subtask}
 		node, output, err := out.Type.NewWriter(operator.WriterConfig{Outlet: o, Select: selection(out.Strategy), Partition: out.Partition,
-			Targets: to - from, MaxParallelism: target.MaxParallelism, Start: subtask})
+			Targets: to - from, MaxParallelism: target.MaxParallelism, Start: subtask, SegmentSize: r.segment})
 		if err != nil {
 			return nil, err
 		}
@@ -239,13 +286,36 @@ type gateKey struct {
 	subtask, input int
 }
 
-// gate reads what is put into it at once, on the goroutine that puts.
-type gate struct{ in operator.Input }
+// gate reads what is put into it at once, on the goroutine that puts, or when it is told to.
+type gate struct {
+	in    operator.Input
+	later bool
+	queue []operator.Message
+}
 
 func (g *gate) Put(m operator.Message) {
-	if err := g.in.Read(&m); err != nil {
+	if g.later {
+		g.queue = append(g.queue, m)
+		return
+	}
+	g.read(&m)
+}
+
+func (g *gate) read(m *operator.Message) {
+	if err := g.in.Read(m); err != nil {
 		panic(failure{err})
 	}
+}
+
+// take reads one message and tells whether there was one.
+func (g *gate) take() bool {
+	if len(g.queue) == 0 {
+		return false
+	}
+	m := g.queue[0]
+	g.queue = g.queue[1:]
+	g.read(&m)
+	return true
 }
 
 // channels returns the number of the first channel of each edge into v within its input, and of all channels of
@@ -272,7 +342,8 @@ func (r *runner) openGates(v *graph.JobVertex, subtask int, head operator.Instan
 		if err != nil {
 			return err
 		}
-		r.gates[key] = &gate{in}
+		r.gates[key] = &gate{in: in, later: r.narrow}
+		r.order = append(r.order, r.gates[key])
 	}
 	return nil
 }
@@ -283,16 +354,32 @@ type outlet struct {
 	target         *graph.JobVertex
 	input          int // index of the edge
 	first, subtask int
+	gates          []*gate // connected
 }
 
 func (o *outlet) Connect(i int) operator.Link {
 	first, _ := o.r.channels(o.target, o.first+i)
 	in := o.target.Inputs[o.input].Input
-	return operator.Link{Gate: o.r.gates[gateKey{o.target.ID, o.first + i, in}], Input: uint8(in),
-		Channel: int32(first[o.input] + o.subtask), Credits: 8}
+	credits := 8
+	if o.r.narrow {
+		credits = 2
+	}
+	g := o.r.gates[gateKey{o.target.ID, o.first + i, in}]
+	o.gates = append(o.gates, g)
+	return operator.Link{Gate: g, Input: uint8(in), Channel: int32(first[o.input] + o.subtask), Credits: credits}
 }
 
-func (o *outlet) Wait() { panic("streamtest: a channel has no credit though all batches were read") }
+// Wait lets the consumers read: nobody else would.
+func (o *outlet) Wait() {
+	active := o.r.active
+	for _, g := range o.gates {
+		if g.take() {
+			o.r.active = active
+			return
+		}
+	}
+	panic("streamtest: a channel has no credit though all batches were read")
+}
 
 func (o *outlet) Wake() {}
 
@@ -320,24 +407,12 @@ func (s liveSource) end() {
 
 // loop polls the sources until all have ended.
 func (r *runner) loop() error {
-	live := slices.Clone(r.sources)
-	for len(live) > 0 {
+	for len(r.sources) > 0 {
 		if r.ctx.Err() != nil {
 			return context.Cause(r.ctx)
 		}
 		r.act()
-		busy, due := false, time.Time{}
-		live = slices.DeleteFunc(live, func(s liveSource) bool {
-			next := s.Poll(100)
-			busy = busy || next.State == operator.NextNow || next.State == operator.NextEnd
-			if next.State == operator.NextAt && (due.IsZero() || next.At.Before(due)) {
-				due = next.At
-			}
-			if next.State == operator.NextEnd {
-				s.end()
-			}
-			return next.State == operator.NextEnd
-		})
+		busy, due := r.poll()
 		if !busy && !r.pending() {
 			r.flush()
 			r.wait(due)
@@ -345,6 +420,22 @@ func (r *runner) loop() error {
 	}
 	r.flush()
 	return nil
+}
+
+// poll polls each source once. It tells whether one has more, and when the first of them wants to be polled again.
+func (r *runner) poll() (busy bool, due time.Time) {
+	r.sources = slices.DeleteFunc(r.sources, func(s liveSource) bool {
+		next := s.Poll(100)
+		busy = busy || next.State == operator.NextNow || next.State == operator.NextEnd
+		if next.State == operator.NextAt && (due.IsZero() || next.At.Before(due)) {
+			due = next.At
+		}
+		if next.State == operator.NextEnd {
+			s.end()
+		}
+		return next.State == operator.NextEnd
+	})
+	return busy, due
 }
 
 func (r *runner) flush() {
@@ -411,13 +502,25 @@ func (r *runner) queue(a action) {
 	}
 }
 
-func (r *runner) Now() time.Time { return time.Now() }
+func (r *runner) Now() time.Time {
+	if r.time != nil {
+		return r.time.now
+	}
+	return time.Now()
+}
 
 func (r *runner) Fail(err error) { panic(failure{err}) }
 
 func (r *runner) OnIdle(fn func()) { r.onIdle = append(r.onIdle, fn) }
 
-func (r *runner) Metrics(core.OperatorID) operator.MetricGroup { return noMetrics{} }
+func (r *runner) Metrics(op core.OperatorID) operator.MetricGroup {
+	m := r.metrics[op]
+	if m == nil {
+		m = metrics{}
+		r.metrics[op] = m
+	}
+	return m
+}
 
 func (r *runner) Accumulate(name string, a operator.Accumulator) (operator.Accumulator, error) {
 	have, ok := r.accumulators[name]
@@ -488,8 +591,14 @@ func (t *sourceTask) deliver(e *pb.SourceEvent) {
 	})
 }
 
-type noMetrics struct{}
+// metrics are the counters of an operator by name, those of all subtasks in one.
+type metrics map[string]*operator.Counter
 
-func (noMetrics) Counter(string) *operator.Counter { return new(operator.Counter) }
+func (m metrics) Counter(name string) *operator.Counter {
+	if m[name] == nil {
+		m[name] = new(operator.Counter)
+	}
+	return m[name]
+}
 
-func (noMetrics) Gauge(string, func() float64) {}
+func (metrics) Gauge(string, func() float64) {}
