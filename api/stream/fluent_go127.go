@@ -2,7 +2,12 @@
 
 package stream
 
-import "iter"
+import (
+	"cmp"
+	"iter"
+
+	"github.com/flink-go/flink-go/api/stream/state"
+)
 
 // The verbs as methods, for compilers with type parameters on methods:
 //
@@ -36,6 +41,9 @@ func (s *Stream[T]) FlatMapRef[U any](f func(v *T, emit func(U)) error) *Stream[
 
 // EventTime is the function EventTime.
 func (s *Stream[T]) EventTime(strategy WatermarkStrategy[T]) *Stream[T] { return EventTime(s, strategy) }
+
+// Async is the function Async.
+func (s *Stream[T]) Async[U any](c AsyncCall[T, U]) *Stream[U] { return Async(s, c) }
 
 // KeyBy is the function KeyBy.
 func (s *Stream[T]) KeyBy[K comparable](key func(T) K) *Keyed[K, T] { return KeyBy(s, key) }
@@ -98,6 +106,34 @@ func (k *Keyed[K, T]) Sum[N Number](number func(T) N, when ...When) *Stream[Pair
 
 // Reduce is the function Reduce.
 func (k *Keyed[K, T]) Reduce(f func(sum, v T) T, when ...When) *Stream[T] { return Reduce(k, f, when...) }
+
+// Distinct is the function Distinct.
+func (k *Keyed[K, T]) Distinct(options ...state.Option) *Stream[T] { return Distinct(k, options...) }
+
+// Earliest is the function Earliest.
+func (k *Keyed[K, T]) Earliest(options ...state.Option) *Stream[T] { return Earliest(k, options...) }
+
+// Latest is the function Latest.
+func (k *Keyed[K, T]) Latest(when ...When) *Stream[T] { return Latest(k, when...) }
+
+// LatestBy is the function LatestBy.
+func (k *Keyed[K, T]) LatestBy[O cmp.Ordered](by func(T) O, when ...When) *Stream[T] { return LatestBy(k, by, when...) }
+
+// IntervalJoin is the function IntervalJoin.
+func (k *Keyed[K, T]) IntervalJoin[B, U any](second *Keyed[K, B], within JoinInterval, f func(T, B) U) *Stream[U] {
+	return IntervalJoin(k, second, within, f)
+}
+
+// Join is the function Join.
+func (k *Keyed[K, T]) Join[B, U any](second *Keyed[K, B], f func(T, B) U, options ...state.Option) *Stream[U] {
+	return Join(k, second, f, options...)
+}
+
+// Lookup is the function Lookup.
+func (k *Keyed[K, T]) Lookup[B, U any](table *Keyed[K, B], f func(v T, row *B) U) *Stream[U] { return Lookup(k, table, f) }
+
+// LookupAt is the function LookupAt.
+func (k *Keyed[K, T]) LookupAt[B, U any](table *Keyed[K, B], f func(v T, row *B) U) *Stream[U] { return LookupAt(k, table, f) }
 
 // Process is the function Process.
 func (k *Keyed[K, T]) Process[U any](p Processor[K, T, U]) *Stream[U] { return Process[K, T, U](k, p) }
