@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -89,6 +90,7 @@ func TestSourcesLearnTheWatermarkOfTheirGroup(t *testing.T) {
 		events := func(want ...string) {
 			t.Helper()
 			time.Sleep(2 * alignmentInterval)
+			synctest.Wait()
 			c.set(func() {
 				slices.Sort(a.events)
 				if !slices.Equal(a.events, want) {
