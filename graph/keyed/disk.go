@@ -36,11 +36,11 @@ const defaultCacheBytes = 16 << 20
 
 // over tells whether a cache of so many bytes must give way. Once it does, it makes room for more than the next row.
 func (b *CacheBudget) over(bytes int, evicting bool) bool {
-	limit, share := b.bytes, b.bytes/b.caches
+	limit := b.bytes
 	if evicting {
-		limit, share = limit/16*15, share/16*15
+		limit = limit / 16 * 15
 	}
-	return b.used > limit && bytes > share
+	return b.used > limit && bytes > limit/b.caches
 }
 
 // rowCache holds the rows of a Scope on disk that were used last. A row in memory has, per state, a cell with what is

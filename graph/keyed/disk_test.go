@@ -3,6 +3,8 @@ package keyed_test
 import (
 	"testing"
 
+	"github.com/flink-go/flink-go/core"
+	"github.com/flink-go/flink-go/graph/codec"
 	"github.com/flink-go/flink-go/graph/keyed"
 	"github.com/flink-go/flink-go/graph/keyed/keyedtest"
 )
