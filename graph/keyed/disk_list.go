@@ -258,9 +258,12 @@ func (d *diskList[V]) removeChunks(c *listCell[V], row []byte) {
 }
 
 // Filter implements listState.
-func (d *diskList[V]) Filter(drop func(v *V) bool) { d.filter(d.load(), d.cache.currentKey(), drop) }
+func (d *diskList[V]) Filter(drop func(v *V) bool) {
+	d.filter(d.load(), d.cache.currentKey(), true, drop)
+}
 
-func (d *diskList[V]) filter(c *listCell[V], row []byte, drop func(v *V) bool) {
+// filter removes elements. changes says that drop may change what it keeps.
+func (d *diskList[V]) filter(c *listCell[V], row []byte, changes bool, drop func(v *V) bool) {
 	row = slices.Clone(row) // drop may do anything
 	d.fetch(c, row)
 	before := len(c.list)
@@ -271,7 +274,7 @@ func (d *diskList[V]) filter(c *listCell[V], row []byte, drop func(v *V) bool) {
 		}
 	}
 	clear(c.list[len(kept):])
-	if len(kept) < before || c.stored > 0 { // drop may have changed what it keeps
+	if len(kept) < before || changes && c.stored > 0 {
 		d.removeChunks(c, row)
 	}
 	c.list = kept
@@ -285,7 +288,7 @@ func (d *diskList[V]) filter(c *listCell[V], row []byte, drop func(v *V) bool) {
 func (d *diskList[V]) Sweep(n int, drop func(v *V) bool) (done bool) {
 	return d.sweeper.sweep(d.cache, d.head, d.bit, n, func(r *rowState) {
 		d.cache.row = d.cache.keys.appendRow(d.cache.row[:0], r.row)
-		d.filter(d.at(r.row), d.cache.row, drop)
+		d.filter(d.at(r.row), d.cache.row, false, drop)
 	}, func(key, value []byte) {
 		n, r, err := d.cache.keys.find(key[len(d.head):])
 		d.fault(err)
