@@ -31,6 +31,10 @@ func Alongside[T, U any](out *Stream[U], in *Stream[T]) {
 	}
 }
 
+// InFront says that the operator of in is a part of what the verb of out does: the error policy and the dead letters of
+// out are those of both.
+func InFront[T, U any](out *Stream[U], in *Stream[T]) { out.made().inFront = in.made() }
+
 // At calls fn on the task's goroutine as soon as the processing time is at or after t; stop forgets it. It is for
 // authors of operators.
 func (c *RuntimeContext) At(t time.Time, fn func()) (stop func()) { return c.op.Task.At(t, fn) }

@@ -25,6 +25,7 @@ type node struct {
 
 	onError *ErrorPolicy // nil: that of the Env
 	guards  []inputGuard // of each input
+	inFront *node        // an operator of the same verb that shares the policy; nil: none
 }
 
 // add appends a node for the verb that the program called.

@@ -47,6 +47,9 @@ func (n *node) setOnError(p ErrorPolicy) {
 		return
 	}
 	n.onError = &p
+	if n.inFront != nil {
+		n.inFront.onError = &p
+	}
 }
 
 // Letter is a record on which an operator failed, and how.
@@ -92,19 +95,21 @@ func DeadLetters[T any](out Operation) *Stream[Letter[T]] {
 	}
 	s := &Stream[Letter[T]]{env: n.env}
 	typ := reflect.TypeFor[T]()
-	n.guardSource()
 	var reads []string
-	for i := range n.guards {
-		g := &n.guards[i]
-		reads = append(reads, g.typ.String())
-		if g.typ != typ {
-			continue
+	for at := n; at != nil; at = at.inFront {
+		at.guardSource()
+		for i := range at.guards {
+			g := &at.guards[i]
+			reads = append(reads, g.typ.String())
+			if g.typ != typ {
+				continue
+			}
+			if g.letters < 0 {
+				g.letters = len(at.Outputs)
+				output[Letter[T]](at)
+			}
+			s.parts = append(s.parts, part{node: at, output: g.letters})
 		}
-		if g.letters < 0 {
-			g.letters = len(n.Outputs)
-			output[Letter[T]](n)
-		}
-		s.parts = append(s.parts, part{node: n, output: g.letters})
 	}
 	if s.parts == nil {
 		n.env.fault("DeadLetters: operator %q reads %s, not %s", n.Name, strings.Join(reads, " and "), typ)

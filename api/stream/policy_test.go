@@ -12,6 +12,7 @@ import (
 
 	"github.com/flink-go/flink-go/api/stream"
 	"github.com/flink-go/flink-go/api/stream/streamtest"
+	"github.com/flink-go/flink-go/api/stream/window"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
@@ -300,5 +301,40 @@ func TestDeadLettersOfAsync(t *testing.T) {
 			t.Errorf("capacity %d: got %v", capacity, got)
 		}
 		wantSame(t, dead, "3 is number 3: no answer", "5 is number 5: panic", "6 is number 6: the call did not return within 100ms")
+	}
+}
+
+// Windows aggregate by functions of the program too, in one operator or two.
+func TestDeadLettersOfWindows(t *testing.T) {
+	sum := stream.Aggregator[int, int, int]{
+		Add:    func(sum, v int) int { return sum + 12/v },
+		Merge:  func(a, b int) int { return a + b },
+		Result: func(sum int) int { return sum },
+	}
+	tumbling := window.Tumbling(10 * time.Millisecond)
+	for name, spec := range map[string]window.Spec{
+		"slices": tumbling, "combined": tumbling.Combine(), "sessions": window.Session(5 * time.Millisecond),
+		"general": tumbling.Trigger(window.CountTrigger(100)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			var dead []int
+			run(t, func(env *stream.Env) {
+				timed := stream.EventTime(from(env, 1, 0, 2, 3, 0), stream.Timestamps(func(v int) time.Time { return time.UnixMilli(int64(v)) }))
+				sums := window.Aggregate(stream.KeyBy(timed, func(int) bool { return true }), spec, sum)
+				stream.ForEach(sums, func(r window.Result[bool, int]) error { got = append(got, fmt.Sprint(r.Value)); return nil })
+				stream.ForEach(stream.DeadLetters[int](sums), func(l stream.Letter[int]) error {
+					if !strings.Contains(l.Error, "integer divide by zero") || l.EventTime != 0 {
+						return fmt.Errorf("letter %+v", l)
+					}
+					dead = append(dead, int(l.Number))
+					return nil
+				})
+			})
+			wantSame(t, dead, "2", "5")
+			if name != "general" { // whose trigger does not fire
+				wantSame(t, got, "22")
+			}
+		})
 	}
 }

@@ -42,11 +42,13 @@ func aggregateCombined[K comparable, T, A, R any](in stream.Input[K, T], verb st
 		stream.Fault(in, "%s: the accumulator cannot be kept as state: %v", verb, err)
 	}
 	sums := stream.KeyByRef(partials, func(p *partial[K, A]) K { return p.Key })
-	return stream.Transform(sums, verb, func(s *stream.Setup[K, Result[K, R]], key func(*partial[K, A]) K) (stream.Operator[partial[K, A]], error) {
+	out := stream.Transform(sums, verb, func(s *stream.Setup[K, Result[K, R]], key func(*partial[K, A]) K) (stream.Operator[partial[K, A]], error) {
 		n := newSliceOperator(s, key, spec, g)
 		n.weight = func(p *partial[K, A]) int64 { return p.Records }
 		return n, nil
 	})
+	stream.InFront(out, partials)
+	return out
 }
 
 // maxCombined is how many accumulators a combiner holds at most: more would not fit into the cache, and keys that are
