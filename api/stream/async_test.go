@@ -224,8 +224,8 @@ func TestAsyncKeepsOrder(t *testing.T) {
 	})
 }
 
-// failing runs a program that must fail, in simulated time, and returns its error.
-func failing(t *testing.T, build func(env *stream.Env)) (err error, took time.Duration) { //nolint:revive // the error is the result
+// failing runs a program that must fail, in simulated time, and returns when and with which error it did.
+func failing(t *testing.T, build func(env *stream.Env)) (took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -235,7 +235,7 @@ func failing(t *testing.T, build func(env *stream.Env)) (err error, took time.Du
 	if err == nil {
 		t.Fatal("no error")
 	}
-	return err, took
+	return took, err
 }
 
 // wait is a service that answers after so many milliseconds.
@@ -301,7 +301,7 @@ func TestAsyncAfterAsync(t *testing.T) {
 }
 
 func TestAsyncTimeout(t *testing.T) {
-	err, took := failing(t, func(env *stream.Env) {
+	took, err := failing(t, func(env *stream.Env) {
 		stream.Discard(stream.Async(from(env, 10, 60, 1000), stream.Call(wait).Timeout(50*time.Millisecond)).Name("slow"))
 	})
 	if !errors.Is(err, context.DeadlineExceeded) || took != 50*time.Millisecond ||
@@ -315,7 +315,7 @@ func TestAsyncTimeout(t *testing.T) {
 func TestAsyncTimeoutWith(t *testing.T) {
 	for name, call := range map[string]stream.AsyncCall[int, int]{
 		"heeds its context": stream.Call(wait),
-		"does not":          stream.Call(func(_ context.Context, v int) (int, error) { return wait(context.Background(), v) }),
+		"does not":          stream.Call(func(ctx context.Context, v int) (int, error) { return wait(context.WithoutCancel(ctx), v) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -381,7 +381,7 @@ func TestAsyncRetry(t *testing.T) {
 
 // The time of a record includes its retries.
 func TestAsyncTimeoutEndsRetries(t *testing.T) {
-	err, took := failing(t, func(env *stream.Env) {
+	took, err := failing(t, func(env *stream.Env) {
 		stream.Discard(stream.Async(from(env, 1), stream.Call(func(context.Context, int) (int, error) { return 0, errBusy }).
 			Retry(stream.FixedRetry(1000, time.Second)).Timeout(10*time.Second)))
 	})
@@ -393,7 +393,7 @@ func TestAsyncTimeoutEndsRetries(t *testing.T) {
 // A panic or the end of its goroutine in a function fails the attempt with operator and stack; it is not retried.
 func TestAsyncFunctionPanics(t *testing.T) {
 	calls := 0
-	err, _ := failing(t, func(env *stream.Env) {
+	_, err := failing(t, func(env *stream.Env) {
 		stream.Discard(stream.Async(from(env, 1), stream.Call(func(_ context.Context, v int) (int, error) {
 			calls++
 			var m map[int]int
@@ -408,7 +408,7 @@ func TestAsyncFunctionPanics(t *testing.T) {
 	if first, _, _ := strings.Cut(f.Stack, "\n"); !strings.Contains(first, "TestAsyncFunctionPanics") {
 		t.Errorf("stack does not begin in user code:\n%s", f.Stack)
 	}
-	err, _ = failing(t, func(env *stream.Env) {
+	_, err = failing(t, func(env *stream.Env) {
 		stream.Discard(stream.Async(from(env, 1), stream.Call(func(context.Context, int) (int, error) { runtime.Goexit(); return 0, nil })))
 	})
 	if !strings.Contains(err.Error(), `operator "Async": the function ended its goroutine`) {
@@ -419,7 +419,7 @@ func TestAsyncFunctionPanics(t *testing.T) {
 // A failure ends the calls that are under way and waits for them; goleak sees that nothing stays.
 func TestAsyncCloseEndsCalls(t *testing.T) {
 	var ended atomic.Int32
-	err, took := failing(t, func(env *stream.Env) {
+	took, err := failing(t, func(env *stream.Env) {
 		stream.Discard(stream.Async(from(env, 100_000, 200_000, 7), stream.Call(func(ctx context.Context, v int) (int, error) {
 			defer ended.Add(1)
 			if _, err := wait(ctx, v); err != nil {
@@ -473,7 +473,7 @@ func TestAsyncObeysTheErrorPolicy(t *testing.T) {
 	})
 	out, letters := &transcript[int]{}, &transcript[stream.Letter[int]]{}
 	b := onBench(t, nil, []any{operator.Node[int](out), operator.Node[stream.Letter[int]](letters)}, func(env *stream.Env) {
-		enriched := stream.Async(from[int](env), stream.Call(func(_ context.Context, v int) (int, error) { return 0, errBusy })).UID("it")
+		enriched := stream.Async(from[int](env), stream.Call(func(context.Context, int) (int, error) { return 0, errBusy })).UID("it")
 		stream.Discard(stream.DeadLetters[int](enriched))
 		stream.Discard(enriched)
 	})
@@ -481,7 +481,7 @@ func TestAsyncObeysTheErrorPolicy(t *testing.T) {
 	mail := make(chan func(), 9)
 	b.run = func(fn func()) { mail <- fn }
 	in := input[int](b, 0)
-	in.Record(&[]int{1}[0], 5)
+	in.Record(new(1), 5)
 	in.Watermark(6)
 	in.Idle()
 	letters.want(t)

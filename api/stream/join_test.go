@@ -127,3 +127,62 @@ func backends(t *testing.T, f func(t *testing.T, d *disk)) {
 	t.Run("heap", func(t *testing.T) { f(t, nil) })
 	t.Run("disk", func(t *testing.T) { f(t, &disk{}) })
 }
+
+func BenchmarkJoins(b *testing.B) {
+	pair := func(x, y num) int { return x.N + y.N }
+	row := func(x num, _ *num) int { return x.N }
+	for _, c := range []struct {
+		name string
+		verb func(x, y *stream.Keyed[uint64, num]) *stream.Stream[int]
+	}{
+		{"IntervalJoin", func(x, y *stream.Keyed[uint64, num]) *stream.Stream[int] {
+			return stream.IntervalJoin(x, y, stream.Between(-10*time.Second, 10*time.Second), pair)
+		}},
+		{"Lookup", func(x, y *stream.Keyed[uint64, num]) *stream.Stream[int] { return stream.Lookup(x, y, row) }},
+		{"LookupAt", func(x, y *stream.Keyed[uint64, num]) *stream.Stream[int] { return stream.LookupAt(x, y, row) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			j := onBench(b, nil, []any{operator.Node[int](&drop[int]{})}, func(env *stream.Env) {
+				stream.Discard(c.verb(stream.KeyBy(from[num](env), numKey), stream.KeyBy(from[num](env), numKey)).UID("it"))
+			})
+			defer j.stop()
+			first, second := input[num](j, 0), input[num](j, 1)
+			var v num
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				v.Key = uint64(i) * 7919 % 10_000 // two records of a key within the interval, nearly
+				ts := int64(i)
+				first.Record(&v, ts)
+				second.Record(&v, ts)
+				if i%100 == 0 {
+					j.watermark(ts - 1000)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDeduplication(b *testing.B) {
+	benchmarkKeyed(b, "Distinct", func(k *stream.Keyed[uint64, num]) *stream.Stream[num] { return stream.Distinct(k) })
+	benchmarkKeyed(b, "Latest", func(k *stream.Keyed[uint64, num]) *stream.Stream[num] { return stream.Latest(k) })
+	benchmarkKeyed(b, "TopN", func(k *stream.Keyed[uint64, num]) *stream.Stream[stream.Ranked[uint64, num]] {
+		return stream.TopN(k, 10, func(a, b *num) bool { return a.N > b.N })
+	})
+}
+
+// benchmarkKeyed sends records of 100,000 keys whose numbers are as good as random.
+func benchmarkKeyed[U any](b *testing.B, name string, verb func(*stream.Keyed[uint64, num]) *stream.Stream[U]) {
+	b.Run(name, func(b *testing.B) {
+		j := onBench(b, nil, []any{operator.Node[U](&drop[U]{})}, func(env *stream.Env) {
+			stream.Discard(verb(stream.KeyBy(from[num](env), numKey)).UID("it"))
+		})
+		defer j.stop()
+		in := input[num](j, 0)
+		var v num
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			v.Key, v.N = uint64(i)*7919%100_000, int(uint32(i)*2654435761>>8)
+			in.Record(&v, int64(i))
+		}
+	})
+}
