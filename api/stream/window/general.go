@@ -173,6 +173,7 @@ type engine[K comparable, U any] struct {
 	spec     Spec
 	assign   func(dst []Window, v any, ts int64) []Window
 	merges   bool
+	plain    bool // windows merge, and their trigger is the default one: it has no state, and its timers can wait
 	endless  bool
 	byClock  bool
 	lateness int64
@@ -204,10 +205,18 @@ type engine[K comparable, U any] struct {
 }
 
 func newEngine[K comparable, U any](s *stream.Setup[K, U], spec Spec) *engine[K, U] {
+	plain := false
+	switch spec.triggerOrDefault().(type) {
+	case eventTimeTrigger:
+		plain = spec.merges() && !spec.processing
+	case processingTimeTrigger:
+		plain = spec.merges() && spec.processing
+	}
 	return &engine[K, U]{
 		Setup:    s,
 		spec:     spec,
 		merges:   spec.merges(),
+		plain:    plain,
 		endless:  spec.endless(),
 		byClock:  spec.processing,
 		lateness: spec.lateness.Milliseconds(),
@@ -339,17 +348,18 @@ func (e *engine[K, U]) over(w Window) bool { return !e.byClock && e.cleanUpOf(w)
 func (e *engine[K, U]) cleanUpOf(w Window) int64 { return addTime(w.MaxTimestamp(), e.lateness) }
 
 // setCleanUp sets the timer at which w, whose row is the current one, is over.
-func (e *engine[K, U]) setCleanUp(w Window) {
-	if e.byClock {
-		e.processing.Set(e.cleanUpOf(w))
-	} else {
-		e.event.Set(e.cleanUpOf(w))
-	}
-}
+func (e *engine[K, U]) setCleanUp(w Window) { e.timers().Set(e.cleanUpOf(w)) }
 
 // take puts the record into a window.
 func (e *engine[K, U]) take(w, held Window, v any, ts int64) {
 	e.enter(held)
+	if e.plain {
+		e.contents.add()
+		if !e.byClock && w.MaxTimestamp() <= e.passed {
+			e.act(w, held, Fire)
+		}
+		return
+	}
 	first := e.contents.empty()
 	e.contents.add()
 	e.enter(w)
@@ -420,19 +430,89 @@ func (e *engine[K, U]) merge(w Window) (actual, held Window) {
 		return w, Window{}
 	case len(e.merged) == 0:
 		*list = append(*list, merging{w, w})
+		if e.plain {
+			e.wait(w, w)
+		}
 		return w, w
 	case len(e.merged) == 1 && actual == e.merged[0].Window:
 		return actual, e.merged[0].Held
 	}
 	held = e.merged[0].Held
-	*list = slices.DeleteFunc(*list, func(m merging) bool { return slices.Contains(e.merged, m) })
-	*list = append(*list, merging{actual, held})
-	e.regroup(actual, held)
+	if len(e.merged) == 1 {
+		(*list)[slices.Index(*list, e.merged[0])].Window = actual
+	} else {
+		*list = slices.DeleteFunc(*list, func(m merging) bool { return slices.Contains(e.merged, m) })
+		*list = append(*list, merging{actual, held})
+	}
+	if !e.plain {
+		e.retrigger(actual)
+	} else if !e.byClock && e.merged[0].Window.MaxTimestamp() <= e.passed {
+		e.wait(actual, held) // the timer that is set may be that of the clean-up
+	}
+	for _, m := range e.merged[1:] {
+		e.enter(m.Held)
+		if !e.contents.empty() {
+			e.contents.lift()
+			e.enter(held)
+			e.contents.drop()
+		}
+	}
 	return actual, held
 }
 
-// regroup makes one window, with its contents in the row of held, of those in e.merged.
-func (e *engine[K, U]) regroup(actual, held Window) {
+// wait sets the next timer of a window with the default trigger. There is one at a time, in the row of the contents:
+// it stays as it is while the window grows, and is set anew when it goes off too early. So a record that extends a
+// session touches no timer.
+func (e *engine[K, U]) wait(w, held Window) {
+	e.enter(held)
+	switch at := w.MaxTimestamp(); {
+	case e.byClock:
+		e.processing.Set(at)
+	case at > e.passed:
+		e.event.Set(at)
+	default:
+		e.event.Set(e.cleanUpOf(w))
+	}
+}
+
+// waited is called when a timer that wait has set goes off.
+func (e *engine[K, U]) waited(at int64) {
+	held := e.kw.Window
+	e.enter(all)
+	list := e.windows.Get()
+	if list == nil {
+		return
+	}
+	i := slices.IndexFunc(*list, func(m merging) bool { return m.Held == held })
+	if i < 0 {
+		return // it has become a part of another
+	}
+	w := (*list)[i].Window
+	if at == w.MaxTimestamp() || e.ended {
+		e.act(w, held, Fire)
+	}
+	switch {
+	case e.ended || at >= e.cleanUpOf(w):
+		e.expire(w, held)
+	case e.byClock || at >= w.MaxTimestamp():
+		e.enter(held)
+		e.timers().Set(e.cleanUpOf(w))
+	default:
+		e.enter(held)
+		e.timers().Set(w.MaxTimestamp())
+	}
+}
+
+// timers are those of the time that the windows are in.
+func (e *engine[K, U]) timers() *keyed.Timers {
+	if e.byClock {
+		return e.processing
+	}
+	return e.event
+}
+
+// retrigger makes the trigger's states and timers of one window of those in e.merged.
+func (e *engine[K, U]) retrigger(actual Window) {
 	e.t.merged = e.t.merged[:0]
 	for _, m := range e.merged {
 		e.t.merged = append(e.t.merged, m.Window)
@@ -448,25 +528,18 @@ func (e *engine[K, U]) regroup(actual, held Window) {
 		e.enter(m.Window)
 		e.about(m.Window)
 		e.trigger.Clear(&e.t)
-		if e.byClock {
-			e.processing.Cancel(e.t.cleanUp)
-		} else {
-			e.event.Cancel(e.t.cleanUp)
-		}
-	}
-	for _, m := range e.merged[1:] {
-		e.enter(m.Held)
-		if !e.contents.empty() {
-			e.contents.lift()
-			e.enter(held)
-			e.contents.drop()
-		}
+		e.timers().Cancel(e.t.cleanUp)
 	}
 }
 
 // eventTimer is called for each timer in event time that is due.
 func (e *engine[K, U]) eventTimer(at int64) {
-	if w, held, ok := e.timer(at); ok {
+	e.beginTimer(at)
+	if e.plain {
+		e.waited(at)
+		return
+	}
+	if w, held, ok := e.windowOfTimer(); ok {
 		e.act(w, held, e.trigger.OnEventTime(&e.t, at))
 		if !e.byClock && !e.endless && at == e.cleanUpOf(w) {
 			e.expire(w, held)
@@ -476,22 +549,26 @@ func (e *engine[K, U]) eventTimer(at int64) {
 
 // processingTimer is called for each timer in processing time that is due.
 func (e *engine[K, U]) processingTimer(at int64) {
-	w, held, ok := e.timer(at)
+	e.beginTimer(at)
+	if e.plain {
+		e.waited(at)
+		return
+	}
+	w, held, ok := e.windowOfTimer()
 	if !ok {
 		return
 	}
-	if last := e.cleanUpOf(w); e.byClock && (at == last || !e.ended) {
+	last := e.byClock && at == e.cleanUpOf(w)
+	if last || !e.ended {
 		e.act(w, held, e.trigger.OnProcessingTime(&e.t, at))
-		if at == last {
-			e.expire(w, held)
-		}
-	} else if !e.byClock {
-		e.act(w, held, e.trigger.OnProcessingTime(&e.t, at))
+	}
+	if last {
+		e.expire(w, held)
 	}
 }
 
-// timer prepares for a timer of the rows' current key. ok is false if its window is gone: the trigger left it behind.
-func (e *engine[K, U]) timer(at int64) (w, held Window, ok bool) {
+// beginTimer makes the key of a timer the current one.
+func (e *engine[K, U]) beginTimer(at int64) {
 	if e.fired++; e.fired%1024 == 0 {
 		// A trigger that sets its timers again may go on for ever, but not longer than the attempt.
 		if c := e.RuntimeContext.Context(); c.Err() != nil {
@@ -500,10 +577,15 @@ func (e *engine[K, U]) timer(at int64) (w, held Window, ok bool) {
 	}
 	e.kw = *e.rows.Key()
 	e.entered = true
-	e.key, w = e.kw.Key, e.kw.Window
+	e.key = e.kw.Key
 	e.keyHash = e.Hash(&e.key)
 	e.ts = at
 	e.Begin(at)
+}
+
+// windowOfTimer prepares for a call of the trigger. ok is false if the window is gone: the trigger left the timer behind.
+func (e *engine[K, U]) windowOfTimer() (w, held Window, ok bool) {
+	w = e.kw.Window
 	held = w
 	if e.merges {
 		e.enter(all)
@@ -527,9 +609,11 @@ func (e *engine[K, U]) timer(at int64) (w, held Window, ok bool) {
 func (e *engine[K, U]) expire(w, held Window) {
 	e.enter(held)
 	e.contents.clear()
-	e.enter(w)
-	e.about(w)
-	e.trigger.Clear(&e.t)
+	if !e.plain {
+		e.enter(w)
+		e.about(w)
+		e.trigger.Clear(&e.t)
+	}
 	if err := e.contents.expire(w); err != nil {
 		e.failed(w, err)
 	}

@@ -53,6 +53,9 @@ func TestGeneralOperatorIsThatOfTheModel(t *testing.T) {
 		"records": func(in *stream.Keyed[int64, click], spec Spec) *stream.Stream[Result[int64, string]] {
 			return ProcessFunc(in, spec, sortedValues)
 		},
+		"records with a trigger": func(in *stream.Keyed[int64, click], spec Spec) *stream.Stream[Result[int64, string]] {
+			return ProcessFunc(in, spec.Trigger(EarlyTrigger(NeverTrigger(), nil)), sortedValues)
+		},
 		"records with an evictor": func(in *stream.Keyed[int64, click], spec Spec) *stream.Stream[Result[int64, string]] {
 			return ProcessFunc(in, spec.Evictor(keepAll{}), sortedValues)
 		},

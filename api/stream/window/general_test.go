@@ -66,7 +66,7 @@ func TestSessionsOfRecordsMerge(t *testing.T) {
 		s.send("w12").want("x 3-13 z @12").send("w18").want()     // x stays until 17
 		s.send("w19").want("k 0-20 ac @19").send("d15").want()    // grows again: 0-25
 		s.send("w24").want("k 0-25 acd @24").send("e25").want()   // touches the other: 0-40
-		s.send("w39").want("k 0-40 bacde @39").send("w44").want() // over
+		s.send("w39").want("k 0-40 acdbe @39").send("w44").want() // over
 		s.send("f39 w80").want("k 39-49 f @48").wantEmpty()       // a new one: nothing is left to join
 		s.send("g2").want().send("w100").want().wantEmpty()       // late
 	})
