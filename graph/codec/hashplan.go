@@ -51,10 +51,12 @@ func hashOne[K comparable](s hashStep) func(*K) uint64 {
 	switch {
 	case s.kind == hashString:
 		return func(k *K) uint64 { return String(*(*string)(unsafe.Pointer(k))) }
-	case s.kind == hashSigned && s.size == 8:
+	case (s.kind == hashSigned || s.kind == hashRun) && s.size == 8:
 		return func(k *K) uint64 { return mix64(*(*uint64)(unsafe.Pointer(k))) }
 	case s.kind == hashSigned && s.size == 4:
 		return func(k *K) uint64 { return mix64(uint64(*(*int32)(unsafe.Pointer(k)))) }
+	case s.kind == hashRun && s.size == 4:
+		return func(k *K) uint64 { return mix64(uint64(*(*uint32)(unsafe.Pointer(k)))) }
 	case s.kind == hashRun && s.size == 16:
 		return func(k *K) uint64 { return hashBytes(unsafe.Pointer(k), 16) }
 	default:
