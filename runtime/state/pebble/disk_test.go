@@ -146,7 +146,7 @@ func TestOpenNamesTheDirectory(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Config{Dir: file}); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := Open(Config{Dir: filepath.Join(file, "state")}); err == nil || !strings.Contains(err.Error(), filepath.Join(file, "state")) {
 		t.Errorf("state in a file: %v", err)
 	}
 }
