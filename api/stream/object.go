@@ -191,9 +191,13 @@ func (n *object[K, U]) enterKey() {
 
 // done ends the context of a record, so that whoever keeps the context finds no state by it.
 func (n *object[K, U]) done(err error) {
+	n.leaveKey()
 	if err != nil {
 		n.failed(err)
 	}
+}
+
+func (n *object[K, U]) leaveKey() {
 	if r := n.ctx.rows; r != nil {
 		r.NoKey()
 	}
@@ -249,6 +253,7 @@ func (n *object[K, U]) End() {
 	n.ctx.timers.stop()
 	if n.finish != nil {
 		n.begin(NoTimestamp)
+		n.leaveKey() // the last record may have ended in a panic that a policy kept
 		var none K
 		n.ctx.key = none
 		if err := n.finish.Finish(n.ctx); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/api/stream/state"
 	"github.com/flink-go/flink-go/api/stream/streamtest"
 	"github.com/flink-go/flink-go/api/stream/window"
 	"github.com/flink-go/flink-go/graph/operator"
@@ -336,5 +337,30 @@ func TestDeadLettersOfWindows(t *testing.T) {
 				wantSame(t, got, "22")
 			}
 		})
+	}
+}
+
+// bomb panics while it has a key, and then asks for state without one.
+type bomb struct{ seen *state.Value[int] }
+
+func (b *bomb) State() []state.Descriptor { return []state.Descriptor{b.seen} }
+
+func (b *bomb) Process(ctx *stream.Context[int, int], v int) error {
+	b.seen.Set(ctx, v)
+	panic("boom")
+}
+
+func (b *bomb) Finish(ctx *stream.Context[int, int]) error {
+	_, ok := b.seen.Get(ctx)
+	return fmt.Errorf("found %t", ok)
+}
+
+func TestASkippedRecordLeavesNoKeyBehind(t *testing.T) {
+	_, err := streamtest.Run(t.Context(), func(env *stream.Env) {
+		p := stream.Process(stream.KeyBy(from(env, 1), func(i int) int { return i }), &bomb{state.NewValue[int]("seen")})
+		stream.Discard(p.OnError(stream.Skip))
+	})
+	if err == nil || !strings.Contains(err.Error(), "there is no current key") {
+		t.Errorf("error %v", err)
 	}
 }
