@@ -31,7 +31,7 @@
 // # Reading order
 //
 // env.go (Env and its settings), stream.go (Stream, its settings and the exchange verbs), verbs.go, keyed.go,
-// process.go, connect.go, source.go and sink.go (what connectors implement), context.go and accumulator.go (what
+// process.go with object.go and timers.go, connect.go, broadcast.go, policy.go (records that fail), source.go and sink.go (what connectors implement), context.go and accumulator.go (what
 // functions see at run time). The package is used by one goroutine while the graph is built; operators then run on
 // the goroutine of their task.
 package stream
