@@ -31,7 +31,8 @@
 // # Reading order
 //
 // env.go (Env and its settings), stream.go (Stream, its settings and the exchange verbs), verbs.go, keyed.go,
-// process.go with object.go and timers.go, connect.go, broadcast.go, policy.go (records that fail), source.go and sink.go (what connectors implement), context.go and accumulator.go (what
-// functions see at run time). The package is used by one goroutine while the graph is built; operators then run on
-// the goroutine of their task.
+// process.go with object.go and timers.go, connect.go, broadcast.go, policy.go (records that fail), source.go and
+// sink.go (what connectors implement), context.go and accumulator.go (what functions see at run time), transform.go
+// and library.go (for libraries of operators). The package is used by one goroutine while the graph is built;
+// operators then run on the goroutine of their task.
 package stream
