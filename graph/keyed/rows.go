@@ -136,7 +136,7 @@ func (r *Rows[K]) SetKey(k *K, hash uint64) {
 // Key returns the current key, which must not be changed. Without one it is the last.
 func (r *Rows[K]) Key() *K { return &r.key }
 
-// Len returns the number of keys with a state or a timer.
+// Len returns the number of keys with a state or a timer; if state is on disk, of those in memory.
 func (r *Rows[K]) Len() int { return r.table.Len() }
 
 // NoKey ends the context of the current key: access to a state panics until the next SetKey.
