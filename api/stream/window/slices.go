@@ -53,6 +53,7 @@ type sliceOperator[K comparable, T, A, R any] struct {
 	free    []*accStore[K, A]
 	stores  int // made so far
 	merged  *accStore[K, A]
+	totals  totals[K, A]
 	passed  int64
 	dropped *operator.Counter
 	late    bool // the program reads late records
@@ -61,12 +62,14 @@ type sliceOperator[K comparable, T, A, R any] struct {
 	stop  func()
 
 	// Made once: function values are allocations.
-	emitEach, mergeEach func(k *K, acc *A) bool
+	emitEach, mergeEach, emitJoined, emitBehind func(k *K, acc *A) bool
 
 	// Scratch.
-	k   K
-	acc A
-	out Result[K, R]
+	k     K
+	acc   A
+	out   Result[K, R]
+	into  *accStore[K, A] // where mergeEach merges
+	first *accStore[K, A]
 }
 
 // accStore holds the accumulators of one slice. Stores are used again for other slices.
@@ -92,12 +95,7 @@ func (n *sliceOperator[K, T, A, R]) Open() error {
 		return errors.New("late records cannot be read behind Combine, which sends sums of them: leave Combine or Late out")
 	}
 	if n.layout.size > n.layout.slide {
-		// Scratch, not state: on the heap whatever the backend.
-		merged, err := keyed.New[K, A](n.setup.State.KeyGroups(), n.setup.State.MaxParallelism())
-		if err != nil {
-			return err
-		}
-		n.merged = newAccStore[K, A](merged)
+		n.merged = n.scratch()
 	}
 	n.emitEach = func(k *K, acc *A) bool {
 		n.emit(k, acc)
@@ -105,13 +103,14 @@ func (n *sliceOperator[K, T, A, R]) Open() error {
 	}
 	n.mergeEach = func(k *K, acc *A) bool {
 		n.k = *k
-		if into, isNew := n.merged.Ref(&n.k, n.setup.Hash(&n.k)); isNew {
+		if into, isNew := n.into.Ref(&n.k, n.setup.Hash(&n.k)); isNew {
 			n.fold.copy(into, acc)
 		} else {
 			n.fold.merge(into, acc)
 		}
 		return true
 	}
+	n.emitJoined, n.emitBehind = n.joined, n.onlyBehind
 	return nil
 }
 
@@ -120,7 +119,7 @@ func (n *sliceOperator[K, T, A, R]) Close() error {
 	if n.stop != nil {
 		n.stop()
 	}
-	n.open, n.free, n.store, n.merged, n.current = nil, nil, nil, nil, slice{}
+	n.open, n.free, n.store, n.merged, n.current, n.totals = nil, nil, nil, nil, slice{}, totals[K, A]{}
 	return nil
 }
 
@@ -139,6 +138,7 @@ func (n *sliceOperator[K, T, A, R]) Record(v *T, ts int64) {
 	acc, isNew := n.store.Ref(&n.k, n.setup.Hash(&n.k))
 	n.fold.take(acc, v, isNew)
 	if n.current.firstEnd-1 <= n.passed {
+		n.totals.changed()
 		n.refire()
 	}
 }
@@ -246,6 +246,9 @@ func (n *sliceOperator[K, T, A, R]) advance(t int64) {
 		n.open = slices.Delete(n.open, 0, over)
 		n.current, n.store = slice{}, nil
 	}
+	if len(n.open) == 0 {
+		n.totals = totals[K, A]{}
+	}
 }
 
 // next returns the end of the first window that has not fired.
@@ -278,6 +281,14 @@ func (n *sliceOperator[K, T, A, R]) fire(end int64) {
 		n.open[from].store.all(n.emitEach)
 		return
 	}
+	calm := n.totals.calm
+	n.totals.calm = true
+	if calm && to-from >= manySlices {
+		n.fireMany(from, to)
+		return
+	}
+	n.totals.valid = false
+	n.into = n.merged
 	for i := from; i < to; i++ {
 		n.open[i].store.all(n.mergeEach)
 	}
