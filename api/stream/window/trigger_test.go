@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flink-go/flink-go/api/stream"
+	"github.com/flink-go/flink-go/api/stream/state"
 	"github.com/flink-go/flink-go/api/stream/window"
 	"github.com/flink-go/flink-go/graph/keyed"
 	"github.com/flink-go/flink-go/graph/operator"
@@ -270,4 +271,82 @@ func TestTriggersSurviveTheMergeOfSessions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// weight is a trigger of the program: it fires when the letters of a window add up to limit, and at the latest patience
+// after the first of them.
+type weight struct {
+	limit, patience int64
+	sum             *state.Value[int64]
+	due             *state.Value[int64]
+}
+
+func newWeight(limit, patience int64) *weight {
+	return &weight{limit, patience, state.NewValue[int64]("sum"), state.NewValue[int64]("due")}
+}
+
+func (t *weight) State() []state.Descriptor { return []state.Descriptor{t.sum, t.due} }
+
+func (t *weight) OnRecord(c *window.TriggerContext, v any, ts int64) window.Decision {
+	sum, isNew := t.sum.Ref(c)
+	if *sum += int64(v.(*word).Text[0] - 'a' + 1); *sum >= t.limit {
+		t.Clear(c)
+		return window.FireAndPurge
+	}
+	if isNew {
+		c.SetTimer(ts + t.patience)
+		t.due.Set(c, ts+t.patience)
+	}
+	return window.Continue
+}
+
+func (t *weight) OnEventTime(c *window.TriggerContext, at int64) window.Decision {
+	if due, ok := t.due.Get(c); !ok || due != at {
+		return window.Continue
+	}
+	t.Clear(c)
+	return window.FireAndPurge
+}
+
+func (t *weight) OnProcessingTime(*window.TriggerContext, int64) window.Decision {
+	return window.Continue
+}
+
+func (t *weight) OnMerge(c *window.TriggerContext) {
+	var sum, first int64
+	for range c.Merged() {
+		s, _ := t.sum.Get(c)
+		sum += s
+		if due, ok := t.due.Get(c); ok && (first == 0 || due < first) {
+			first = due
+		}
+	}
+	if first > 0 {
+		t.sum.Set(c, sum)
+		t.due.Set(c, first)
+		c.SetTimer(first)
+	}
+}
+
+func (t *weight) Clear(c *window.TriggerContext) {
+	if due, ok := t.due.Get(c); ok {
+		c.CancelTimer(due)
+	}
+	t.sum.Clear(c)
+	t.due.Clear(c)
+}
+
+func TestCustomTriggerHasStatesAndTimers(t *testing.T) {
+	bothBackends(t, func(t *testing.T, disk keyed.KeyValue) {
+		s := play(t, disk, window.Tumbling(100*time.Millisecond).Trigger(newWeight(5, 20)))
+		s.send("a1 x/d1 c2").want().send("b3").want("k 0-100 acb @99")
+		s.send("a5 w21").want("x 0-100 d @99").send("w25").want("k 0-100 a @99")
+		s.send("a90 w99").want().wantEmpty() // a timer behind the end of the window is of no use
+
+		s = play(t, disk2(disk), window.Session(10*time.Millisecond).Trigger(newWeight(5, 15)))
+		s.send("a1 a21").want().send("a11").want() // one session of weight 3 now
+		s.send("b12").want("k 1-31 aaab @30")
+		s.send("a13 w27").want().send("w28").want("k 1-31 a @30")
+		s.send("w30").want().wantEmpty()
+	})
 }
