@@ -16,32 +16,33 @@ const MaxConformParallelism = 4
 // Conform runs script over the program that build makes, then ends all sources, in each of these ways: fed one by one
 // and in batches, with channels that hold two small batches so that operators are stopped in the middle of their
 // output, chained and each operator by itself, at parallelism 1 to MaxConformParallelism where the program sets none.
-// What comes to the sinks must be the same each time; in the same order while there is one subtask of each operator.
+// What comes to the sinks must be the same each time; in the same order where each operator has one subtask
+// and one input.
 //
 // The script sends, and lets time pass; it wants nothing: Conform returns what came to the sinks, by UID, in the order
 // of the first way. In batches the records between two calls of Watermark, Idle, Advance or End are read together, so
 // the program must not depend on watermarks that its sources make by themselves, nor on the order of records of
 // different keys.
-func Conform(t *testing.T, build func(env *stream.Env), script func(h *Harness)) map[string][]any {
+func Conform(t testing.TB, build func(env *stream.Env), script func(h *Harness)) map[string][]any {
 	t.Helper()
 	var first map[string][]any
 	for _, w := range ways() {
-		t.Run(w.name, func(t *testing.T) {
-			got := w.run(t, build, script)
-			if first == nil {
-				first = got
-				return
+		got := w.run(t, build, script)
+		if first == nil {
+			first = got.sinks
+			continue
+		}
+		for uid, want := range first {
+			if text := difference(got.sinks[uid], want, got.ordered); text != "" {
+				t.Errorf("%s: sink %q: %s", w.name, uid, text)
 			}
-			for uid, want := range first {
-				compare(t, uid, got[uid], want, w.parallelism == 1)
-			}
-		})
+		}
 	}
 	return first
 }
 
 // ConformOperator is Conform for a fragment with one input, to which script sends, and one output, which is returned.
-func ConformOperator[T, U any](t *testing.T, fragment func(in *stream.Stream[T]) *stream.Stream[U], script func(h *OperatorHarness[T, U])) []U {
+func ConformOperator[T, U any](t testing.TB, fragment func(in *stream.Stream[T]) *stream.Stream[U], script func(h *OperatorHarness[T, U])) []U {
 	t.Helper()
 	all := Conform(t, around(fragment), func(h *Harness) { script(&OperatorHarness[T, U]{h}) })
 	out := make([]U, len(all[outputUID]))
@@ -53,9 +54,8 @@ func ConformOperator[T, U any](t *testing.T, fragment func(in *stream.Stream[T])
 
 // way is one way to run a program that must not matter.
 type way struct {
-	name        string
-	parallelism int
-	options     []Option
+	name    string
+	options []Option
 }
 
 func ways() []way {
@@ -66,7 +66,7 @@ func ways() []way {
 				for _, narrow := range []bool{false, true} {
 					name := fmt.Sprintf("parallelism %d", p)
 					name += choose(unchain, ", unchained", "") + choose(hold, ", in batches", ", one by one") + choose(narrow, ", little room", "")
-					all = append(all, way{name, p, []Option{Parallelism(p), func(o *options) {
+					all = append(all, way{name, []Option{Parallelism(p), func(o *options) {
 						o.unchain, o.hold, o.narrow = unchain, hold, narrow
 					}}})
 				}
@@ -83,29 +83,43 @@ func choose(is bool, yes, no string) string {
 	return no
 }
 
-// run returns what came to each sink.
-func (w way) run(t *testing.T, build func(env *stream.Env), script func(h *Harness)) map[string][]any {
+// outcome is what came to each sink.
+type outcome struct {
+	ordered bool // nothing in the program changes the order
+	sinks   map[string][]any
+}
+
+func (w way) run(t testing.TB, build func(env *stream.Env), script func(h *Harness)) outcome {
 	t.Helper()
 	h := New(t, build, w.options...)
 	script(h)
 	h.alive()
 	h.End()
-	got := map[string][]any{}
+	defer h.close()
+	got := outcome{ordered: true, sinks: map[string][]any{}}
+	for _, v := range h.runner.compiled.Job.Vertices {
+		got.ordered = got.ordered && v.Parallelism == 1 && len(v.Inputs) <= 1
+	}
 	for uid := range h.sinks {
-		got[uid] = h.taken(uid).got
+		got.sinks[uid] = h.taken(uid).got
 	}
 	return got
 }
 
-// compare wants the same records, in the same order if that is wanted.
-func compare(t *testing.T, uid string, got, want []any, ordered bool) {
-	t.Helper()
+// difference says what is not as wanted, in order or not, "" if all is.
+func difference(got, want []any, ordered bool) string {
 	if !ordered {
 		got, want = sorted(got), sorted(want)
 	}
-	if !slices.EqualFunc(got, want, reflect.DeepEqual) {
-		t.Errorf("sink %q got %d records\n%s\nat first %d\n%s", uid, len(got), list(got), len(want), list(want))
+	if slices.EqualFunc(got, want, reflect.DeepEqual) {
+		return ""
 	}
+	i := 0
+	for i < min(len(got), len(want)) && reflect.DeepEqual(got[i], want[i]) {
+		i++
+	}
+	some := func(values []any) string { return list(values[i:min(i+5, len(values))]) }
+	return fmt.Sprintf("%d records, at first %d; from number %d on\n%s\nat first\n%s", len(got), len(want), i, some(got), some(want))
 }
 
 // sorted orders records by their text.

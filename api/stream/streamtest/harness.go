@@ -143,6 +143,7 @@ func (h *Harness) close() {
 	err := h.runner.close()
 	h.stop()
 	if h.err != nil && !h.expected {
+		h.expected = true // reported once
 		h.t.Errorf("the program failed: %v", h.err)
 	}
 	if err != nil {
