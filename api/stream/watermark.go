@@ -63,6 +63,9 @@ type eventClock struct {
 
 func newEventClock(ctx *RuntimeContext, out control, p pace, idle time.Duration) *eventClock {
 	e := &eventClock{out: out, pace: p, idle: idle, limit: operator.MaxWatermark, log: ctx.Log(), now: NoTimestamp, sent: NoTimestamp}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
 	e.none = &splitClock{out: WatermarkOutput{mark: NoTimestamp}}
 	e.splits = []*splitClock{e.none}
 	e.shown.Store(e.sent)
