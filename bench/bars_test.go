@@ -1,14 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
 
 func TestRatiosStandBesideTheirBars(t *testing.T) {
 	run := func(engine, setup string, rate, cpu, rss float64) line {
-		return line{Engine: engine, Job: "q7", Setup: setup, Parallelism: 2, Events: 1e6, EventsPerS: rate, CPU: cpu, PeakRSS: json.RawMessage(mustJSON(rss))}
+		return line{Engine: engine, Job: "q7", Setup: setup, Parallelism: 2, Events: 1e6, EventsPerS: rate, CPU: cpu, PeakRSS: mustJSON(rss)}
 	}
 	var out strings.Builder
 	compare(&out, []line{
