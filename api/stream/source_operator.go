@@ -294,8 +294,44 @@ func (n *sourceOperator[T]) read(limit int) Status {
 	return Record
 }
 
-// readTimed is read for a source with a strategy for event time.
+// readLatest is read for a source whose watermarks follow the latest record: nearly all that have event time.
+func (n *sourceOperator[T]) readLatest(r *splitReader[T], limit int) Status {
+	c, millis := r.clock, n.strategy.millis
+	latest := c.latest
+	for i := range limit {
+		n.user.enter()
+		ts, s, err := r.Next(&n.slot)
+		if err != nil {
+			n.ctx.fail(err)
+		}
+		if s != Record {
+			c.latest = latest
+			n.polled += i
+			return s
+		}
+		if millis != nil {
+			ts = millis(&n.slot)
+		}
+		if ts > latest {
+			latest = ts
+		} else if ts == NoTimestamp {
+			n.ctx.fail(n.strategy.untimed())
+		}
+		if i == 0 {
+			n.heard(c)
+		}
+		n.out.Record(&n.slot, ts)
+	}
+	c.latest = latest
+	n.polled += limit
+	return Record
+}
+
+// readTimed is read for a source with any strategy for event time.
 func (n *sourceOperator[T]) readTimed(r *splitReader[T], limit int) Status {
+	if r.generator == nil && n.align == nil {
+		return n.readLatest(r, limit)
+	}
 	c, millis := r.clock, n.strategy.millis
 	for i := range limit {
 		n.user.enter()
