@@ -2,6 +2,7 @@ package stream
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/flink-go/flink-go/graph"
@@ -148,7 +149,7 @@ func (s WatermarkStrategy[T]) Align(group string, maxDrift time.Duration) Waterm
 }
 
 func (s WatermarkStrategy[T]) fault(text string) WatermarkStrategy[T] {
-	s.faults = append(s.faults[:len(s.faults):len(s.faults)], text)
+	s.faults = append(slices.Clip(s.faults), text)
 	return s
 }
 

@@ -47,7 +47,9 @@ func TestEventTimeOfTwoInputs(t *testing.T) {
 				s.End()
 			default:
 				var ts int64
-				fmt.Sscan(what, &ts)
+				if _, err := fmt.Sscan(what, &ts); err != nil {
+					t.Fatal(err)
+				}
 				s.Watermark(ts)
 			}
 		}

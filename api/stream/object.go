@@ -43,7 +43,7 @@ func declare[K comparable, U any](n *node, object any, hasKey bool) {
 	}
 	typ := reflect.TypeOf(object)
 	// An optional method of another signature would never be called, and nobody would know why.
-	misspelt := func(name string, found, right bool, context string) {
+	misspelled := func(name string, found, right bool, context string) {
 		if found && !right {
 			n.fault("%s: %s has a method %s, which is never called: it must be %s", n.Verb, typ, name, context)
 		}
@@ -51,19 +51,19 @@ func declare[K comparable, U any](n *node, object any, hasKey bool) {
 	ctx := "ctx *stream.Context[" + reflect.TypeFor[K]().String() + "," + reflect.TypeFor[U]().String() + "]"
 	_, onTimer := object.(eventTimerHandler[K, U])
 	_, found := typ.MethodByName("OnTimer")
-	misspelt("OnTimer", found, onTimer, "OnTimer("+ctx+", at time.Time) error")
+	misspelled("OnTimer", found, onTimer, "OnTimer("+ctx+", at time.Time) error")
 	_, onProcessing := object.(processingTimerHandler[K, U])
 	_, found = typ.MethodByName("OnProcessingTimer")
-	misspelt("OnProcessingTimer", found, onProcessing, "OnProcessingTimer("+ctx+", at time.Time) error")
+	misspelled("OnProcessingTimer", found, onProcessing, "OnProcessingTimer("+ctx+", at time.Time) error")
 	_, right := object.(finisher[K, U])
 	_, found = typ.MethodByName("Finish")
-	misspelt("Finish", found, right, "Finish("+ctx+") error")
+	misspelled("Finish", found, right, "Finish("+ctx+") error")
 	_, right = object.(Opener)
 	_, found = typ.MethodByName("Open")
-	misspelt("Open", found, right, "Open(ctx *stream.RuntimeContext) error")
+	misspelled("Open", found, right, "Open(ctx *stream.RuntimeContext) error")
 	d, declares := object.(declarer)
 	_, found = typ.MethodByName("State")
-	misspelt("State", found, declares, "State() []state.Descriptor")
+	misspelled("State", found, declares, "State() []state.Descriptor")
 
 	if !hasKey && (onTimer || onProcessing) {
 		n.fault("%s: timers belong to a key, but the stream has none: use KeyBy first", n.Verb)

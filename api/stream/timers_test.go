@@ -191,7 +191,6 @@ type keeper struct {
 	kept  **stream.Context[string, string]
 	seen  *state.Value[int]
 	other *state.Value[int] // not declared
-	do    string
 }
 
 func (k *keeper) State() []state.Descriptor { return []state.Descriptor{k.seen} }

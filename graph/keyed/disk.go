@@ -228,7 +228,7 @@ func newDiskState[E any](c *rowCache, name string) (diskState[E], error) {
 		head:   diskHead(c.sc.backend),
 		empty:  true,
 	}
-	err := c.kv.Scan(s.head, after(nil, s.head), func([]byte, []byte) bool {
+	err := c.kv.Scan(s.head, after(s.head), func([]byte, []byte) bool {
 		s.empty = false
 		return false
 	})
@@ -290,8 +290,8 @@ func (s *diskState[E]) fault(err error) {
 }
 
 // after returns the end of the range of keys that begin with prefix.
-func after(dst, prefix []byte) []byte {
-	dst = append(dst, prefix...)
+func after(prefix []byte) []byte {
+	dst := slices.Clone(prefix)
 	for i := len(dst) - 1; i >= 0; i-- {
 		if dst[i]++; dst[i] != 0 {
 			return dst[:i+1]
@@ -410,8 +410,8 @@ func zeroSigns[K comparable]() func(*K) {
 				walk(t.Elem(), offset+uintptr(i)*t.Elem().Size())
 			}
 		case reflect.Struct:
-			for i := range t.NumField() {
-				walk(t.Field(i).Type, offset+t.Field(i).Offset)
+			for f := range t.Fields() {
+				walk(f.Type, offset+f.Offset)
 			}
 		default:
 		}

@@ -189,7 +189,7 @@ func (d *diskList[V]) All() iter.Seq[*V] {
 // scan calls each with the elements on disk.
 func (d *diskList[V]) scan(row []byte, each func(v *V) bool) {
 	from := append(append(append([]byte(nil), d.head...), row...), tagEntry)
-	d.fault(d.cache.kv.Scan(from, after(nil, from), func(_, value []byte) bool {
+	d.fault(d.cache.kv.Scan(from, after(from), func(_, value []byte) bool {
 		more := true
 		d.decodeChunk(d.own(value), func(v *V) bool {
 			more = each(v)
@@ -252,7 +252,7 @@ func (d *diskList[V]) removeChunks(c *listCell[V], row []byte) {
 		}
 	} else {
 		from := append(append(append([]byte(nil), d.head...), row...), tagEntry)
-		d.fault(d.cache.kv.DeleteRange(from, after(nil, from)))
+		d.fault(d.cache.kv.DeleteRange(from, after(from)))
 	}
 	c.chunks, c.stored, c.dirty = 0, 0, true
 }

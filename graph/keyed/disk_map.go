@@ -251,7 +251,7 @@ func (d *diskMap[MK, V]) All() iter.Seq2[*MK, *V] {
 				return e.flags&isThere == 0 || yield(k, &e.value)
 			}
 			var v V
-			_, err := d.decode(d.diskCodec.own(value), &v)
+			_, err := d.decode(d.own(value), &v)
 			d.fault(err)
 			return yield(k, &v)
 		})
@@ -265,7 +265,7 @@ func (d *diskMap[MK, V]) fetch(c *mapCell[MK, V]) {
 			return true
 		}
 		e := d.insert(c, k)
-		_, err := d.decode(d.diskCodec.own(value), &e.value)
+		_, err := d.decode(d.own(value), &e.value)
 		d.fault(err)
 		e.flags = isThere | isStored
 		return true
@@ -276,7 +276,7 @@ func (d *diskMap[MK, V]) fetch(c *mapCell[MK, V]) {
 // scan calls each with the entries on disk.
 func (d *diskMap[MK, V]) scan(row []byte, each func(k *MK, value []byte) bool) {
 	from := append(slices.Concat(d.head, row), tagEntry)
-	d.fault(d.cache.kv.Scan(from, after(nil, from), func(key, value []byte) bool {
+	d.fault(d.cache.kv.Scan(from, after(from), func(key, value []byte) bool {
 		var k MK
 		_, err := d.entryKeys.decode(d.entryKeys.own(key[len(from):]), &k)
 		d.fault(err)
@@ -292,7 +292,7 @@ func (d *diskMap[MK, V]) Clear() {
 	c := d.load()
 	if c.onDisk {
 		from := append(slices.Concat(d.head, d.cache.currentKey()), tagEntry)
-		d.fault(d.cache.kv.DeleteRange(from, after(nil, from)))
+		d.fault(d.cache.kv.DeleteRange(from, after(from)))
 	}
 	c.dirty = c.dirty || c.n > 0
 	c.entries, c.n, c.all = nil, 0, true
@@ -329,7 +329,7 @@ func (d *diskMap[MK, V]) sweepEntry(key, value []byte, drop func(k *MK, v *V) bo
 	if c != nil && c.entries[k] != nil {
 		return
 	}
-	_, err = d.decode(d.diskCodec.own(value), &v)
+	_, err = d.decode(d.own(value), &v)
 	d.fault(err)
 	if !drop(&k, &v) {
 		return

@@ -93,7 +93,7 @@ func (s *diskStore[K, V]) group(g int, yield func(*K, *V) bool) (more bool) {
 	var k K
 	var v V
 	head := binary.BigEndian.AppendUint16(slices.Clone(d.head), uint16(g))
-	d.fault(d.cache.kv.Scan(head, after(nil, head), func(key, value []byte) bool {
+	d.fault(d.cache.kv.Scan(head, after(head), func(key, value []byte) bool {
 		n, r, err := d.cache.keys.find(key[len(d.head):])
 		d.fault(err)
 		if d.has(r) != nil {
@@ -120,7 +120,7 @@ func (s *diskStore[K, V]) Clear() {
 		}
 	}
 	if !d.empty {
-		d.fault(d.cache.kv.DeleteRange(d.head, after(nil, d.head)))
+		d.fault(d.cache.kv.DeleteRange(d.head, after(d.head)))
 	}
 	d.empty = true
 	s.live = 0

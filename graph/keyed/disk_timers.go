@@ -26,8 +26,8 @@ type diskTimers struct {
 	buf    []byte
 }
 
-func newDiskTimers(sc *Scope, name string) (timerState, error) {
-	return &diskTimers{scope: sc, cache: sc.disk.(*rowCache), name: name, head: diskHead(sc.backend)}, nil
+func newDiskTimers(sc *Scope, name string) timerState {
+	return &diskTimers{scope: sc, cache: sc.disk.(*rowCache), name: name, head: diskHead(sc.backend)}
 }
 
 func (t *diskTimers) fault(err error) {
@@ -111,7 +111,7 @@ func (t *diskTimers) fill() {
 	}
 	from := append(append([]byte(nil), t.head...), t.least...)
 	found := false
-	t.fault(t.cache.kv.Scan(from, after(nil, t.head), func(key, _ []byte) bool {
+	t.fault(t.cache.kv.Scan(from, after(t.head), func(key, _ []byte) bool {
 		timer := key[len(t.head):]
 		if len(t.first) == soonest/2 {
 			t.least = append(t.least[:0], timer...)

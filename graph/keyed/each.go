@@ -49,7 +49,7 @@ func (r *Rows[K]) eachOnDisk(c *rowCache, number int, each func() bool) {
 	}
 	c.flush()
 	head := append(append([]byte(nil), r.backend.prefix...), byte(number>>8), byte(number))
-	from, to := head, after(nil, head)
+	from, to := head, after(head)
 	for {
 		// Collected first, because each may write.
 		var batch [][]byte
@@ -79,6 +79,6 @@ func (r *Rows[K]) eachOnDisk(c *rowCache, number int, each func() bool) {
 		if len(batch) < eachBatch {
 			return
 		}
-		from = after(nil, append(bytes.Clone(head), batch[len(batch)-1]...))
+		from = after(append(bytes.Clone(head), batch[len(batch)-1]...))
 	}
 }

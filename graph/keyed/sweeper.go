@@ -36,7 +36,7 @@ func (s *sweeper) sweep(c *rowCache, head []byte, bit uint64, n int, inMemory fu
 	}
 	left := s.due
 	s.due = 0
-	end := after(nil, head)
+	end := after(head)
 	done = true
 	fault(c.kv.Scan(s.next, end, func(key, value []byte) bool {
 		if left == 0 {

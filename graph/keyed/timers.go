@@ -73,7 +73,7 @@ func NewTimers(sc *Scope, name string) (*Timers, error) {
 	}
 	t := &Timers{column: c, firing: -1}
 	if sc.disk != nil {
-		t.disk, err = newDiskTimers(sc, name)
+		t.disk = newDiskTimers(sc, name)
 	} else {
 		t.buckets, err = ungrouped[bucket]()
 	}

@@ -28,7 +28,7 @@ func (c *cell[V]) Bind(sc *keyed.Scope) (err error) {
 	if c.ttl == nil {
 		b.plain, err = keyed.NewValue[V](sc, c.name)
 	} else {
-		b.sweeper.ttl = c.ttl
+		b.ttl = c.ttl
 		b.drop = func(t *timed[V]) bool { return b.seen(t.At, b.scope.Now()) }
 		b.timed, err = keyed.NewValue[timed[V]](sc, c.name)
 	}

@@ -43,7 +43,7 @@ func (s *List[V]) Bind(sc *keyed.Scope) (err error) {
 	if s.ttl == nil {
 		b.plain, err = keyed.NewList[V](sc, s.name)
 	} else {
-		b.sweeper.ttl = s.ttl
+		b.ttl = s.ttl
 		b.drop = func(t *timed[V]) bool { return b.seen(t.At, b.scope.Now()) }
 		b.renew = func(t *timed[V]) bool {
 			now := b.scope.Now()

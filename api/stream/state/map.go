@@ -43,7 +43,7 @@ func (s *Map[K, V]) Bind(sc *keyed.Scope) (err error) {
 	if s.ttl == nil {
 		b.plain, err = keyed.NewMap[K, V](sc, s.name)
 	} else {
-		b.sweeper.ttl = s.ttl
+		b.ttl = s.ttl
 		b.drop = func(_ *K, t *timed[V]) bool { return b.seen(t.At, b.scope.Now()) }
 		b.count = func(_ *K, t *timed[V]) bool {
 			if !b.expired(t.At, b.scope.Now()) {
