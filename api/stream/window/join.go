@@ -275,7 +275,7 @@ func (n *pairOperator[K, A, B, U]) Open() error {
 // First implements stream.Operator2.
 func (n *pairOperator[K, A, B, U]) First(v *A, ts int64) {
 	n.Enter()
-	n.engine.key = n.firstKey(v)
+	n.key = n.firstKey(v)
 	n.begin(ts)
 	n.fromSecond = false
 	n.first.v = v
@@ -296,7 +296,7 @@ func (n *pairOperator[K, A, B, U]) First(v *A, ts int64) {
 // Second implements stream.Operator2.
 func (n *pairOperator[K, A, B, U]) Second(v *B, ts int64) {
 	n.Enter()
-	n.engine.key = n.secondKey(v)
+	n.key = n.secondKey(v)
 	n.begin(ts)
 	n.fromSecond = true
 	n.second.v = v

@@ -1,7 +1,6 @@
 package window
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -144,7 +143,7 @@ var texts = stream.AggregatorRef[click, string, string]{
 	Merge: func(into, from *string) { *into += *from },
 	Result: func(acc *string) string {
 		var values []int64
-		for _, f := range strings.Fields(*acc) {
+		for f := range strings.FieldsSeq(*acc) {
 			var n int64
 			if _, err := fmt.Sscan(f, &n); err != nil {
 				panic(err)
@@ -245,8 +244,6 @@ func (m *model) compare(rt *rapid.T, spec Spec, r *rig[click, Result[int64, stri
 		rt.Fatalf("%d records dropped, want %d", r.dropped(), m.dropped)
 	}
 }
-
-func byTime(a, b sent[Result[int64, string]]) int { return cmp.Compare(a.At, b.At) }
 
 // sameResults compares what came out in one step.
 func sameResults(rt *rapid.T, spec Spec, got, want []sent[Result[int64, string]]) {

@@ -299,19 +299,19 @@ func declare[K comparable, U, T any](in stream.Input[K, T], verb string, spec Sp
 	}
 	typ := reflect.TypeOf(p)
 	// An optional method of another signature would never be called, and nobody would know why.
-	misspelt := func(name string, right bool, want string) {
+	misspelled := func(name string, right bool, want string) {
 		if _, found := typ.MethodByName(name); found && !right {
 			stream.Fault(in, "%s: %s has a method %s, which is never called: it must be %s", verb, typ, name, want)
 		}
 	}
 	_, ok := p.(cleaner[K, U])
-	misspelt("Clear", ok, fmt.Sprintf("Clear(ctx *window.Context[%s,%s]) error", reflect.TypeFor[K](), reflect.TypeFor[U]()))
+	misspelled("Clear", ok, fmt.Sprintf("Clear(ctx *window.Context[%s,%s]) error", reflect.TypeFor[K](), reflect.TypeFor[U]()))
 	_, ok = p.(stream.Opener)
-	misspelt("Open", ok, "Open(ctx *stream.RuntimeContext) error")
+	misspelled("Open", ok, "Open(ctx *stream.RuntimeContext) error")
 	ofWindow, ok := p.(windowStates)
-	misspelt("WindowState", ok, "WindowState() []state.Descriptor")
+	misspelled("WindowState", ok, "WindowState() []state.Descriptor")
 	ofKey, ok := p.(globalStates)
-	misspelt("GlobalState", ok, "GlobalState() []state.Descriptor")
+	misspelled("GlobalState", ok, "GlobalState() []state.Descriptor")
 
 	// What is wrong with a state shows when it is bound, so it is bound to nothing.
 	scope, err := nowhere[K]()

@@ -244,4 +244,4 @@ func (s Spec) faults() []string {
 }
 
 // special tells whether the Spec asks for something that only the general operator has.
-func (s Spec) special() bool { return !s.timed() || s.hasEarly || s.general.used() }
+func (s Spec) special() bool { return !s.timed() || s.hasEarly || s.used() }
