@@ -165,6 +165,8 @@ func (d *diskList[V]) release(row uint32) {
 func (d *diskList[V]) All() iter.Seq[*V] {
 	return func(yield func(*V) bool) {
 		c := d.load()
+		d.cache.pinned++ // the loop may use other keys
+		defer func() { d.cache.pinned-- }()
 		if !c.all && c.stored > 0 && c.stored <= fewStored {
 			d.fetch(c, d.cache.currentKey())
 		}

@@ -234,6 +234,8 @@ func (d *diskMap[MK, V]) release(row uint32) {
 func (d *diskMap[MK, V]) All() iter.Seq2[*MK, *V] {
 	return func(yield func(*MK, *V) bool) {
 		c := d.load()
+		d.cache.pinned++ // the loop may use other keys
+		defer func() { d.cache.pinned-- }()
 		if !c.all && c.n <= fewStored {
 			d.fetch(c)
 		}

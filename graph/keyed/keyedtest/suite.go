@@ -45,6 +45,7 @@ func (s suite) run() {
 		"EachVisitsEveryKeyOnce":   suite.eachVisitsEveryKeyOnce,
 		"StringsAreOwn":            suite.stringsAreOwn,
 		"LongListsAndMaps":         suite.longListsAndMaps,
+		"LoopsMayUseOtherKeys":     suite.loopsMayUseOtherKeys,
 		"NoKeyNoState":             suite.noKeyNoState,
 	} {
 		s.t.Run(name, func(t *testing.T) { test(s, t) })
@@ -668,6 +669,47 @@ func (s suite) longListsAndMaps(t *testing.T) {
 		st.list.Clear()
 		st.counts.Clear()
 		st.check(t, k, &model{})
+	}
+}
+
+// loopsMayUseOtherKeys: a function of windows has states of the window and of the key.
+func (s suite) loopsMayUseOtherKeys(t *testing.T) {
+	st := newStates(t, s.backend(t))
+	keys := ownKeys(t, 400, func(i int) string { return fmt.Sprint("key", i) })
+	const n = 5
+	fill := func(k string) {
+		st.enter(k)
+		for i := range int64(n) {
+			st.list.Append(&row{i, k})
+			mk := fmt.Sprint(k, i)
+			st.counts.Set(&mk, &i)
+		}
+	}
+	fill(keys[0])
+	st.enter(keys[0])
+	next := int64(0)
+	for v := range st.list.All() {
+		if v.Count != next || v.Note != keys[0] {
+			t.Fatalf("element %d is %v", next, *v)
+		}
+		next++
+		for _, k := range keys[next*30 : next*30+30] {
+			fill(k)
+		}
+	}
+	st.enter(keys[0])
+	entries := 0
+	for mk, v := range st.counts.All() {
+		if *mk != fmt.Sprint(keys[0], *v) {
+			t.Fatalf("entry %q is %d", *mk, *v)
+		}
+		entries++
+		for _, k := range keys[200+entries*30 : 200+entries*30+30] {
+			fill(k)
+		}
+	}
+	if next != n || entries != n {
+		t.Fatalf("%d elements and %d entries, want %d", next, entries, n)
 	}
 }
 
