@@ -445,6 +445,10 @@ func (t *continuousTrigger) OnProcessingTime(c *TriggerContext, at int64) Decisi
 	if !t.byClock {
 		return Continue
 	}
+	if c.byClock && at == c.window.MaxTimestamp() {
+		t.next.Clear() // it may be another time: of a multiple that the clock, or the end of input, has jumped over
+		return Fire
+	}
 	return t.due(c, at, c.Now()-1)
 }
 

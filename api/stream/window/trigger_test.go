@@ -64,7 +64,7 @@ func play(t *testing.T, disk keyed.KeyValue, spec window.Spec) *script {
 // "!" the end of the input. Another key comes first: "x/a5".
 func (s *script) send(events string) *script {
 	s.t.Helper()
-	for _, e := range strings.Fields(events) {
+	for e := range strings.FieldsSeq(events) {
 		key := "k"
 		if i := strings.IndexByte(e, '/'); i >= 0 {
 			key, e = e[:i], e[i+1:]
@@ -348,5 +348,22 @@ func TestCustomTriggerHasStatesAndTimers(t *testing.T) {
 		s.send("b12").want("k 1-31 aaab @30")
 		s.send("a13 w27").want().send("w28").want("k 1-31 a @30")
 		s.send("w30").want().wantEmpty()
+	})
+}
+
+// TestContinuousTriggerByTheClockAlwaysFiresAtTheEnd: also where the clock jumps over it, and where the input ends first.
+func TestContinuousTriggerByTheClockAlwaysFiresAtTheEnd(t *testing.T) {
+	bothBackends(t, func(t *testing.T, disk keyed.KeyValue) {
+		spec := window.Tumbling(100 * time.Millisecond).EarlyEvery(40 * time.Millisecond).ProcessingTime()
+		s := play(t, disk, spec)
+		s.send("a #41").want("k 0-100 a @99").send("b !").want("k 0-100 ab @99").wantEmpty()
+
+		s = play(t, disk2(disk), spec)
+		s.send("a")
+		s.task.now = time.UnixMilli(150) // the task was busy until then
+		s.send("#150").want("k 0-100 a @99").wantEmpty()
+
+		s = play(t, disk2(disk), window.Session(100*time.Millisecond).EarlyEvery(40*time.Millisecond).ProcessingTime())
+		s.send("a #30 b !").want("k 0-130 ab @129").wantEmpty()
 	})
 }
