@@ -472,6 +472,13 @@ func TestPunctuatedWatermarksFollowTheirRecord(t *testing.T) {
 	h.want(fmt.Sprintf("%d w%d 5", math.MaxInt64, math.MaxInt64-1)) // MaxWatermark is for the end
 }
 
+func TestGeneratorThatIsNotThereFailsTheAttempt(t *testing.T) {
+	h := newTimed(t, stream.TimestampsMillis(tickTime).Generator(func() stream.WatermarkGenerator[tick] { return nil }), nil)
+	if err := failure(t, func() { h.assign("a") }); !strings.Contains(err.Error(), "Generator returned nil: want a generator for each split") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // lag is a generator as Flink's documentation shows it: by the clock, some time behind.
 type lag struct {
 	task *clockTask

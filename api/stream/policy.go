@@ -65,6 +65,18 @@ type Letter[T any] struct {
 	Stack     string // of a panic, beginning where it happened; else ""
 }
 
+// String is what Print shows: what failed, where and why, in one line.
+func (l Letter[T]) String() string {
+	where := fmt.Sprintf("operator %q, subtask %d", l.Operator, l.Subtask)
+	if l.Number != 0 {
+		where += fmt.Sprintf(", record %d", l.Number)
+	}
+	if b, ok := any(l.Record).([]byte); ok {
+		return fmt.Sprintf("%q: %s: %s", b, where, l.Error)
+	}
+	return fmt.Sprintf("%v: %s: %s", l.Record, where, l.Error)
+}
+
 // Operation is what a verb returned, a Stream or a StreamSink, as DeadLetters takes it.
 type Operation interface {
 	operation(verb string) *node // nil after a fault

@@ -34,6 +34,17 @@ func letters[T any](s *stream.Stream[stream.Letter[T]], got *[]string) {
 	stream.ForEach(s, func(l stream.Letter[T]) error { *got = append(*got, letter(l)); return nil })
 }
 
+func TestLetterIsPrintedInOneLine(t *testing.T) {
+	l := stream.Letter[string]{Record: "x", Operator: "parse", Subtask: 1, Number: 7, Error: "no number", Stack: "main.parse\n\tmain.go:3"}
+	if got, want := fmt.Sprintf("%+v", l), `x: operator "parse", subtask 1, record 7: no number`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	raw := stream.Letter[[]byte]{Record: []byte("{\n"), Operator: "json", Error: "unexpected end"}
+	if got, want := raw.String(), `"{\n": operator "json", subtask 0: unexpected end`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestSkippedRecordsAreCounted(t *testing.T) {
 	out := &transcript[int]{}
 	op := operate(t, []any{operator.Node[int](out)}, func(env *stream.Env) {

@@ -50,7 +50,7 @@ type Context[K comparable, U any] struct {
 	timers    timerSet
 }
 
-// Key is the key of the record or timer.
+// Key is the key of the record or timer; the zero key where there is none, as in Finish.
 func (c *Context[K, U]) Key() K { return c.key }
 
 // Emit sends v to the main output, with the event time of the record or event timer.
@@ -120,7 +120,7 @@ func (t OutputTag[T]) Emit(ctx SideOutputs, v T) {
 		u.enter()
 	case nil:
 	default:
-		ctx.failed(fmt.Errorf("side output %q is not of type %s", t.name, reflect.TypeFor[T]()))
+		ctx.failed(fmt.Errorf("side output %q: what goes there is of type %s, but the program reads it as another type: the two must be the same", t.name, reflect.TypeFor[T]()))
 	}
 }
 

@@ -284,6 +284,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+var errNoGenerator = errors.New("the function given to Generator returned nil: want a generator for each split")
+
 // addSplit begins a split by the rule of a strategy.
 func addSplit[T any](e *eventClock, s *WatermarkStrategy[T], id string) (*splitClock, WatermarkGenerator[T]) {
 	if s.generator == nil {
@@ -293,7 +295,11 @@ func addSplit[T any](e *eventClock, s *WatermarkStrategy[T], id string) (*splitC
 		}
 		return e.add(id, rule), nil
 	}
-	c, g := e.add(id, nil), s.generator()
+	g := s.generator()
+	if IsNil(g) {
+		panic(errNoGenerator)
+	}
+	c := e.add(id, nil)
 	if !s.perRecord {
 		e.generated = true
 		c.periodic = func() { g.OnPeriodic(&c.out) }

@@ -25,7 +25,7 @@ const (
 
 // ErrNaNKey is the error with which hashing a NaN panics: it equals no key, itself included, so nothing could ever be
 // found under it (B-46).
-var ErrNaNKey = errors.New("NaN is no key: it does not equal itself")
+var ErrNaNKey = errors.New("NaN is no key: it does not equal itself, so keep such records out with Filter or give them another key")
 
 // mix64 spreads the bits of x over all of the result; different x have different results.
 func mix64(x uint64) uint64 {

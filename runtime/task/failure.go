@@ -36,11 +36,16 @@ func (t *Task) panicked(p any) error {
 	if i := int(t.active); i >= 0 && i < len(t.nodes) && t.nodes[i] != nil {
 		name = t.nodes[i].stream.Name
 	}
-	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: fmt.Errorf("panic: %w", err), Stack: userStack(panicStack())})
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: fmt.Errorf("panic: %w", err), Stack: userStack(panicStack(), p)})
 }
 
 // engine lists the packages that are below user code on a task's stack.
-var engine = [...]string{"runtime/task.", "graph/operator.", "runtime/network.", "api/stream."}
+var engine = [...]string{
+	"runtime/task.", "runtime/network.", "graph/operator.", "graph/keyed.", "graph/codec.", "api/stream.", "api/stream/window.",
+}
+
+// handles is the package through which user code reaches its state: between functions of the program.
+const handles = "api/stream/state."
 
 // panicStack is the stack of the panic that is being handled, the innermost function first.
 func panicStack() []runtime.Frame {
@@ -60,8 +65,10 @@ func panicStack() []runtime.Frame {
 	}
 }
 
-// userStack prints a stack from the innermost function of the program down to where the engine called it.
-func userStack(all []runtime.Frame) string {
+// userStack prints the stack of a panic from the innermost function of the program down to where the engine called
+// it. An error that the engine panics with says what the program did wrong: where in the engine is of no interest then,
+// and if no function of the program was under way there is nothing to print.
+func userStack(all []runtime.Frame, p any) string {
 	// Skip what the runtime and the standard library add on top, but keep everything if nothing else is there.
 	first := 0
 	info, _ := debug.ReadBuildInfo()
@@ -70,6 +77,14 @@ func userStack(all []runtime.Frame) string {
 	}
 	if first == len(all) {
 		first = 0
+	} else if sentence(p) {
+		for first < len(all) && (ofEngine(all[first].Function) || of(all[first].Function, handles)) {
+			first++
+		}
+		// Below the engine's last function the process itself begins.
+		if first == len(all) || !program(all[first].Function, info) {
+			return ""
+		}
 	}
 	last := first + 1
 	for last < len(all) && !ofEngine(all[last].Function) {
@@ -88,22 +103,29 @@ func program(function string, info *debug.BuildInfo) bool {
 	if strings.HasPrefix(function, "main.") || info == nil {
 		return true
 	}
-	of := func(module string) bool {
+	in := func(module string) bool {
 		rest, ok := strings.CutPrefix(function, module)
 		return ok && module != "" && rest != "" && (rest[0] == '/' || rest[0] == '.' || rest[0] == '_')
 	}
-	return of(info.Main.Path) || slices.ContainsFunc(info.Deps, func(m *debug.Module) bool { return of(m.Path) })
+	return in(info.Main.Path) || slices.ContainsFunc(info.Deps, func(m *debug.Module) bool { return in(m.Path) })
 }
 
 func ofEngine(function string) bool {
+	return slices.ContainsFunc(engine[:], func(p string) bool { return of(function, p) })
+}
+
+// of tells whether a function is of a package of this module.
+func of(function, pkg string) bool {
 	rest, ok := strings.CutPrefix(function, "github.com/flink-go/flink-go/")
+	return ok && strings.HasPrefix(rest, pkg)
+}
+
+// sentence tells whether what a panic carries is an error that somebody wrote, and not one of the Go runtime.
+func sentence(p any) bool {
+	err, ok := p.(error)
 	if !ok {
 		return false
 	}
-	for _, p := range engine {
-		if strings.HasPrefix(rest, p) {
-			return true
-		}
-	}
-	return false
+	_, ok = errors.AsType[runtime.Error](err)
+	return !ok
 }

@@ -3,6 +3,7 @@ package task_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/flink-go/flink-go/core"
 	"github.com/flink-go/flink-go/graph"
+	"github.com/flink-go/flink-go/graph/codec"
 	"github.com/flink-go/flink-go/graph/operator"
 )
 
@@ -187,6 +189,31 @@ func TestPanicOfUserCode(t *testing.T) {
 	}
 	if f.Operator != "explode" {
 		t.Errorf("operator %q", f.Operator)
+	}
+}
+
+// B-46: an error that the engine panics with is about what the program did: the stack begins in the program, or there
+// is none.
+func TestStackOfAnErrorOfTheEngineBeginsInTheProgram(t *testing.T) {
+	hash, err := codec.HashFor[float64]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlan(t)
+	p.vertex("all", 1, source(t, 9, genValue), mapNode(t, "hash", func(v *small) small {
+		nan := math.NaN()
+		return small{Value: hash(&nan)}
+	}), sinkNode(func(*operator.Context, *small, int64) {}, nil))
+	r := p.deploy(newCluster(t, p.job.ID, 0), nil)
+	if got := r.wait(5 * time.Second); got[core.ExecutionFailed] != 1 {
+		t.Fatalf("ended as %v", got)
+	}
+	f, ok := errors.AsType[*operator.Failure](r.cause())
+	if !ok || !errors.Is(f, codec.ErrNaNKey) {
+		t.Fatalf("cause %v", r.cause())
+	}
+	if first, _, _ := strings.Cut(f.Stack, "\n"); !strings.Contains(first, "task_test.") {
+		t.Errorf("stack begins with\n%s", f.Stack)
 	}
 }
 
