@@ -296,12 +296,16 @@ func (n *sourceOperator[T]) read(limit int) Status {
 
 // readLatest is read for a source whose watermarks follow the latest record: nearly all that have event time.
 func (n *sourceOperator[T]) readLatest(r *splitReader[T], limit int) Status {
-	c, millis := r.clock, n.strategy.millis
+	c, millis, heard := r.clock, n.strategy.millis, false
 	latest := c.latest
 	for i := range limit {
 		n.user.enter()
 		ts, s, err := r.Next(&n.slot)
 		if err != nil {
+			if n.ctx.tolerates(err) {
+				n.polled--
+				continue
+			}
 			n.ctx.fail(err)
 		}
 		if s != Record {
@@ -317,7 +321,8 @@ func (n *sourceOperator[T]) readLatest(r *splitReader[T], limit int) Status {
 		} else if ts == NoTimestamp {
 			n.ctx.fail(n.strategy.untimed())
 		}
-		if i == 0 {
+		if !heard { // the first that was read may have been a bad one
+			heard = true
 			n.heard(c)
 		}
 		n.out.Record(&n.slot, ts)
@@ -332,7 +337,7 @@ func (n *sourceOperator[T]) readTimed(r *splitReader[T], limit int) Status {
 	if r.generator == nil && n.align == nil {
 		return n.readLatest(r, limit)
 	}
-	c, millis := r.clock, n.strategy.millis
+	c, millis, heard := r.clock, n.strategy.millis, false
 	for i := range limit {
 		n.user.enter()
 		ts, s, err := r.Next(&n.slot)
@@ -353,7 +358,8 @@ func (n *sourceOperator[T]) readTimed(r *splitReader[T], limit int) Status {
 		if ts == NoTimestamp {
 			n.ctx.fail(n.strategy.untimed())
 		}
-		if i == 0 {
+		if !heard { // the first that was read may have been a bad one
+			heard = true
 			n.heard(c)
 		}
 		c.latest = max(c.latest, ts)

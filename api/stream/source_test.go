@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,4 +167,49 @@ func FuzzSourceEvents(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// spoiled has a bad record before the next one.
+type spoiled struct {
+	stream.Reader[tick]
+	bad bool
+}
+
+func (s *spoiled) Next(v *tick) (int64, stream.Status, error) {
+	if s.bad {
+		s.bad = false
+		return 0, stream.Record, &stream.BadRecord{Err: errors.New("bad")}
+	}
+	return s.Reader.Next(v)
+}
+
+// TestBadRecordsOfASourceWithEventTime: the policy leaves them out, and a split wakes by the record behind.
+func TestBadRecordsOfASourceWithEventTime(t *testing.T) {
+	for name, strategy := range map[string]stream.WatermarkStrategy[tick]{
+		"by the latest": stream.TimestampsMillis(tickTime).Idle(10 * time.Second),
+		"aligned":       stream.TimestampsMillis(tickTime).Idle(10 * time.Second).Align("group", time.Hour),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var split *spoiled
+			h := newTimed(t, strategy, func(src *stream.Source[tick], env *stream.Env) {
+				env.OnError(stream.Skip)
+				open := src.OpenSplit
+				src.OpenSplit = func(ctx *stream.RuntimeContext, s stream.Split) (stream.Reader[tick], error) {
+					r, err := open(ctx, s)
+					split = &spoiled{Reader: r}
+					return split, err
+				}
+			})
+			h.assign("a")
+			h.splits["a"].put(10)
+			h.pass(0)
+			h.want("10 w9")
+			h.pass(10 * time.Second)
+			h.want("idle")
+			split.bad = true
+			h.splits["a"].put(20)
+			h.pass(time.Second)
+			h.want("w9 20 w19")
+		})
+	}
 }
