@@ -119,15 +119,15 @@ func (s *List[V]) All(ctx Context) iter.Seq[V] {
 		}
 		now := b.scope.Now()
 		b.loops++
+		defer func() { b.loops-- }() // the loop may panic, and a policy go on
 		for t := range b.timed.All() {
 			if b.expired(t.At, now) && !b.returnExpired {
 				continue
 			}
 			if !yield(t.V) {
-				break
+				return
 			}
 		}
-		b.loops--
 	}
 }
 

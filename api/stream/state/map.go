@@ -167,6 +167,7 @@ func (s *Map[K, V]) All(ctx Context) iter.Seq2[K, V] {
 		}
 		now := b.scope.Now()
 		b.loops++
+		defer func() { b.loops-- }() // the loop may panic, and a policy go on
 		for k, t := range b.timed.All() {
 			if b.expired(t.At, now) && !b.returnExpired {
 				continue
@@ -176,10 +177,9 @@ func (s *Map[K, V]) All(ctx Context) iter.Seq2[K, V] {
 				t.At = now
 			}
 			if !yield(*k, t.V) {
-				break
+				return
 			}
 		}
-		b.loops--
 	}
 }
 

@@ -397,6 +397,42 @@ func TestExpiredStateIsReleased(t *testing.T) {
 	}
 }
 
+// TestExpiredStateIsReleasedAfterALoopThatPanicked: a policy may keep the panic.
+func TestExpiredStateIsReleasedAfterALoopThatPanicked(t *testing.T) {
+	ttl := state.TTL(time.Second)
+	list, table := state.NewList[int]("list", ttl), state.NewMap[int, int]("map", ttl)
+	ctx := newSubtask(t, list, table)
+	ctx.key(-1)
+	list.Add(ctx, 1)
+	table.Put(ctx, 1, 1)
+	for _, loop := range []func(){
+		func() {
+			for range list.All(ctx) {
+				panic("in the list")
+			}
+		},
+		func() {
+			for range table.All(ctx) {
+				panic("in the map")
+			}
+		},
+	} {
+		func() {
+			defer func() { _ = recover() }()
+			loop()
+		}()
+	}
+	for i := range 50_000 { // ten new keys a millisecond: 10,000 are alive
+		ctx.now = int64(i) / 10
+		ctx.key(i)
+		list.Add(ctx, i)
+		table.Put(ctx, i, i)
+	}
+	if n := ctx.rows.Len(); n > 15_000 {
+		t.Errorf("%d keys, of which 10,000 are not expired", n)
+	}
+}
+
 // TestExpiredStateLeavesTheDisk is the same for what is in no memory.
 func TestExpiredStateLeavesTheDisk(t *testing.T) {
 	ttl := state.TTL(time.Second)
