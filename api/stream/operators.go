@@ -7,7 +7,7 @@ import (
 )
 
 // The operators of one input. Scratch lives in fields: a local variable whose address goes to a function value or an
-// interface would be an allocation per record.
+// interface would be an allocation per record. ReadsOnly, where it is, implements operator.ReadOnly.
 
 // pass hands on what is not a record.
 type pass[U any] struct{ out operator.Node[U] }
@@ -41,6 +41,8 @@ func (n *mapOperator[T, U]) Record(v *T, ts int64) {
 	n.out.Record(&n.tmp, ts)
 }
 
+func (n *mapOperator[T, U]) ReadsOnly() bool { return true }
+
 type mapRefOperator[T, U any] struct {
 	pass[U]
 	user
@@ -53,6 +55,8 @@ func (n *mapRefOperator[T, U]) Record(v *T, ts int64) {
 	n.tmp = n.f(v)
 	n.out.Record(&n.tmp, ts)
 }
+
+func (n *mapRefOperator[T, U]) ReadsOnly() bool { return true }
 
 type filterOperator[T any] struct {
 	pass[T]
@@ -67,6 +71,8 @@ func (n *filterOperator[T]) Record(v *T, ts int64) {
 	}
 }
 
+func (n *filterOperator[T]) ReadsOnly() bool { return operator.ReadsOnly(n.out) }
+
 type filterRefOperator[T any] struct {
 	pass[T]
 	user
@@ -79,6 +85,8 @@ func (n *filterRefOperator[T]) Record(v *T, ts int64) {
 		n.out.Record(v, ts)
 	}
 }
+
+func (n *filterRefOperator[T]) ReadsOnly() bool { return operator.ReadsOnly(n.out) }
 
 type updateOperator[T any] struct {
 	pass[T]
@@ -105,6 +113,8 @@ func (n *pickOperator[T, U]) Record(v *T, ts int64) {
 	}
 }
 
+func (n *pickOperator[T, U]) ReadsOnly() bool { return operator.ReadsOnly(n.out) }
+
 type flatMapOperator[T, U any] struct {
 	pass[U]
 	user
@@ -120,6 +130,8 @@ func (n *flatMapOperator[T, U]) Record(v *T, ts int64) {
 		n.enter()
 	}
 }
+
+func (n *flatMapOperator[T, U]) ReadsOnly() bool { return true }
 
 // emitter is the sending half of an operator whose user code calls emit: the record goes through one field, with the
 // event time of the record that is being processed.
@@ -150,6 +162,8 @@ func (n *flatMapRefOperator[T, U]) Record(v *T, ts int64) {
 		n.ctx.fail(err)
 	}
 }
+
+func (n *flatMapRefOperator[T, U]) ReadsOnly() bool { return true }
 
 // sinkOperator feeds a Writer.
 type sinkOperator[T any] struct {

@@ -21,7 +21,8 @@ const MaxWatermark int64 = math.MaxInt64
 //
 // Record hands over one record by pointer. The pointer is valid during the call only: to keep the record, copy it.
 // Strings and slices inside may be kept, but they may hold a whole network frame in memory: clone what stays long.
-// The callee may change the record (object reuse); an upstream with several outputs gives each its own copy.
+// The callee may change the record (object reuse), unless it says that it is ReadOnly; an upstream with several outputs
+// gives each that may its own copy.
 //
 // A Node that cannot go on calls Task.Fail, which does not return. End says that this input is over, after a last
 // Watermark(MaxWatermark); nothing follows it.
@@ -33,6 +34,18 @@ type Node[T any] interface {
 	// Idle says that this input does not hold back event time until its next Record or Watermark.
 	Idle()
 	End()
+}
+
+// ReadOnly is for a Node that changes no record: several such Nodes are given the same.
+type ReadOnly interface {
+	// ReadsOnly tells whether that is so, for the Nodes that get the same record from this one, too.
+	ReadsOnly() bool
+}
+
+// ReadsOnly tells whether a Node is ReadOnly.
+func ReadsOnly(node any) bool {
+	r, ok := node.(ReadOnly)
+	return ok && r.ReadsOnly()
 }
 
 // Factory makes the operator of one subtask. outs holds a Node[U] for each output of the stream node, in order: the

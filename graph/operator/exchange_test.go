@@ -300,6 +300,35 @@ func TestTeeGivesEachItsOwnCopy(t *testing.T) {
 	typ.Tee([]any{discard[int]{}})
 }
 
+// Nodes that only read are given one record, and before those that may change it.
+func TestTeeSharesAmongReaders(t *testing.T) {
+	typ, err := TypeOf[rec]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, c := &looker{}, &changer{}, &looker{}
+	node := typ.Tee([]any{a, b, c}).(Node[rec])
+	r := rec{N: 1}
+	node.Record(&r, 5)
+	if a.saw != &r || c.saw != &r || a.n != 1 || c.n != 1 {
+		t.Errorf("saw %+v and %+v of %p", a, c, &r)
+	}
+	if ReadsOnly(node) || !ReadsOnly(typ.Tee([]any{a, c})) || !ReadsOnly(typ.Tee(nil)) {
+		t.Error("a tee reads only if all behind it do")
+	}
+}
+
+// looker notes what it is shown.
+type looker struct {
+	journal
+	saw *rec
+	n   int64
+}
+
+func (l *looker) Record(v *rec, _ int64) { l.saw, l.n = v, v.N }
+
+func (l *looker) ReadsOnly() bool { return true }
+
 // changer changes what it gets, as an operator may.
 type changer struct{ journal }
 

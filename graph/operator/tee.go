@@ -13,18 +13,19 @@ func (discard[T]) Record(*T, int64) {}
 func (discard[T]) Watermark(int64)  {}
 func (discard[T]) Idle()            {}
 func (discard[T]) End()             {}
+func (discard[T]) ReadsOnly() bool  { return true }
 
 // Tee implements Type. It panics if a node is not a Node[T].
 func (t *recordType[T]) Tee(nodes []any) any {
-	// Writers copy a record before they return and do not change it: they come first and see the original.
-	var writers, others []Node[T]
+	// Those that only read come first and see the original.
+	var readers, others []Node[T]
 	for _, n := range nodes {
 		node, err := t.node(n)
 		if err != nil {
 			panic(fmt.Errorf("tee: %w", err))
 		}
-		if _, ok := n.(*writer[T]); ok {
-			writers = append(writers, node)
+		if ReadsOnly(n) {
+			readers = append(readers, node)
 		} else {
 			others = append(others, node)
 		}
@@ -35,10 +36,11 @@ func (t *recordType[T]) Tee(nodes []any) any {
 	case len(nodes) == 1:
 		return nodes[0]
 	case len(others) == 0:
-		return &tee[T]{direct: writers[:len(writers)-1], last: writers[len(writers)-1]}
+		last := len(readers) - 1
+		return &tee[T]{direct: readers[:last], last: readers[last]}
 	default:
 		last := len(others) - 1
-		return &tee[T]{direct: writers, copied: others[:last], last: others[last]}
+		return &tee[T]{direct: readers, copied: others[:last], last: others[last]}
 	}
 }
 
@@ -60,6 +62,9 @@ func (t *tee[T]) Record(v *T, ts int64) {
 	}
 	t.last.Record(v, ts)
 }
+
+// ReadsOnly implements ReadOnly: the last Node gets the original.
+func (t *tee[T]) ReadsOnly() bool { return ReadsOnly(t.last) }
 
 func (t *tee[T]) each(f func(Node[T])) {
 	for _, n := range t.direct {

@@ -129,6 +129,9 @@ func (t *recordType[T]) NewWriter(c WriterConfig) (any, Output, error) {
 	return w, w, nil
 }
 
+// ReadsOnly implements ReadOnly: a record is encoded or copied before Record returns.
+func (w *writer[T]) ReadsOnly() bool { return true }
+
 // Record implements Node.
 func (w *writer[T]) Record(v *T, ts int64) {
 	i := 0
