@@ -84,6 +84,10 @@ func (b *Backend) register(s State) error {
 			return fmt.Errorf("state %q is declared twice, as %s and as %s: names are unique within an operator", s.Name, have.Kind, s.Kind)
 		}
 	}
+	const most = 1 << 16 // the number of a state is two bytes of its keys on disk
+	if b.disk != nil && len(b.states) >= most {
+		return fmt.Errorf("state %q: an operator on disk can have %d states: use the heap, or windows of fewer slices", s.Name, most)
+	}
 	b.states = append(b.states, s)
 	return nil
 }
