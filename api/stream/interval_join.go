@@ -89,10 +89,14 @@ func IntervalJoinProcess[K comparable, A, B, U any](first *Keyed[K, A], second *
 }
 
 // LateFirst returns the late records of the first input of a join: late := stream.LateFirst[Order](paid).
-func LateFirst[A, U any](joined *Stream[U]) *Stream[A] { return SideOutput(joined, lateFirst[A]()) }
+func LateFirst[A, U any](joined *Stream[U]) *Stream[A] {
+	return LateOutput("LateFirst", joined, 0, lateFirst[A]())
+}
 
 // LateSecond returns the late records of the second input of an interval join.
-func LateSecond[B, U any](joined *Stream[U]) *Stream[B] { return SideOutput(joined, lateSecond[B]()) }
+func LateSecond[B, U any](joined *Stream[U]) *Stream[B] {
+	return LateOutput("LateSecond", joined, 1, lateSecond[B]())
+}
 
 func lateFirst[A any]() OutputTag[A]  { return NewOutputTag[A]("late-first") }
 func lateSecond[B any]() OutputTag[B] { return NewOutputTag[B]("late-second") }

@@ -144,7 +144,7 @@ func (h *Harness) close() {
 	h.stop()
 	if h.err != nil && !h.expected {
 		h.expected = true // reported once
-		h.t.Errorf("the program failed: %v", h.err)
+		h.t.Errorf("the program failed: %s", h.failed())
 	}
 	if err != nil {
 		h.t.Errorf("close: %v", err)
@@ -156,6 +156,14 @@ func (h *Harness) try(f func() error) {
 	if h.err == nil {
 		h.err = h.runner.protect(f)
 	}
+}
+
+// failed is the failure of the program, and of a panic the place.
+func (h *Harness) failed() string {
+	if f, ok := errors.AsType[*operator.Failure](h.err); ok && f.Stack != "" {
+		return fmt.Sprintf("%v\n%s", h.err, f.Stack)
+	}
+	return h.err.Error()
 }
 
 // run lets the program do all that it can do now.
@@ -172,7 +180,7 @@ func (h *Harness) alive() {
 	h.t.Helper()
 	if h.err != nil {
 		h.expected = true // it is reported here
-		h.t.Fatalf("the program failed: %v", h.err)
+		h.t.Fatalf("the program failed: %s", h.failed())
 	}
 }
 
@@ -182,16 +190,16 @@ func (h *Harness) source(uid string) []*fed {
 	h.alive()
 	n := h.sources[uid]
 	if n == nil {
-		h.t.Fatalf("there is no source with uid %q, only %s", uid, names(h.sources))
+		h.t.Fatalf("there is no source with uid %q: %s", uid, names(h.sources))
 	}
 	return h.runner.feeds[n]
 }
 
 func names[V any](m map[string]V) string {
 	if len(m) == 0 {
-		return "none that has one"
+		return "none has one, set it with UID"
 	}
-	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(m)))
+	return "those that the program has are " + fmt.Sprintf("%q", slices.Sorted(maps.Keys(m)))
 }
 
 // Send sends records to a source. Their event time is what the program's EventTime takes from them, if anything.
@@ -286,13 +294,12 @@ func (h *Harness) Advance(d time.Duration) {
 func Output[T any](h *Harness, uid string) []T {
 	h.t.Helper()
 	s := h.taken(uid)
+	if typ := reflect.TypeFor[T](); typ.String() != s.typ.String() {
+		h.t.Fatalf("sink %q: its records are of type %s, not %s", uid, s.typ, typ)
+	}
 	out := make([]T, len(s.got))
 	for i, v := range s.got {
-		t, ok := v.(T)
-		if !ok {
-			h.t.Fatalf("sink %q: its records are of type %s, not %s", uid, s.typ, reflect.TypeFor[T]())
-		}
-		out[i] = t
+		out[i] = v.(T)
 	}
 	return out
 }
@@ -304,7 +311,7 @@ func (h *Harness) taken(uid string) sink {
 	h.alive()
 	s := h.sinks[uid]
 	if s == nil {
-		h.t.Fatalf("there is no sink with uid %q, only %s", uid, names(h.sinks))
+		h.t.Fatalf("there is no sink with uid %q: %s", uid, names(h.sinks))
 	}
 	out := *s
 	s.got, s.time = nil, nil
@@ -351,7 +358,7 @@ func (h *Harness) WantTimes(uid string, want ...time.Time) {
 	h.alive()
 	s := h.sinks[uid]
 	if s == nil {
-		h.t.Fatalf("there is no sink with uid %q, only %s", uid, names(h.sinks))
+		h.t.Fatalf("there is no sink with uid %q: %s", uid, names(h.sinks))
 	}
 	same := len(s.time) == len(want)
 	var got []any
@@ -379,7 +386,7 @@ func (h *Harness) WantError(texts ...string) {
 	}
 	for _, text := range texts {
 		if !strings.Contains(h.err.Error(), text) {
-			h.t.Errorf("the program failed: %v\nwant an error with %q", h.err, text)
+			h.t.Errorf("the program failed: %s\nwant an error with %q", h.failed(), text)
 		}
 	}
 }
@@ -445,7 +452,7 @@ func (h *Harness) sameTypes(uid string, typ operator.Type, want []any) {
 	h.t.Helper()
 	for _, w := range want {
 		if got := fmt.Sprintf("%T", w); got != typ.String() {
-			h.t.Fatalf("sink %q: its records are of type %s, the test wants a %s", uid, typ, got)
+			h.t.Fatalf("sink %q: its records are of type %s, the test wants one of type %s", uid, typ, got)
 		}
 	}
 }

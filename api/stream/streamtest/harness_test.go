@@ -222,10 +222,12 @@ func TestWhatAHarnessSaysOfWrongTests(t *testing.T) {
 		test func(h *streamtest.OperatorHarness[int, int])
 		want string
 	}{
-		{"source", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Send("inptu", 1) }, `there is no source with uid "inptu", only ["input"]`},
-		{"sink", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Want("map", 1) }, `there is no sink with uid "map", only ["output"]`},
+		{"source", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Send("inptu", 1) }, `there is no source with uid "inptu": those that the program has are ["input"]`},
+		{"sink", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Want("map", 1) }, `there is no sink with uid "map": those that the program has are ["output"]`},
 		{"type of a record", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Send("input", "1") }, `source "input": its records are of type int, not string`},
-		{"type of a result", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Want("output", int64(1)) }, `sink "output": its records are of type int, the test wants a int64`},
+		{"type of a result", func(h *streamtest.OperatorHarness[int, int]) { h.Harness.Want("output", int64(1)) }, `sink "output": its records are of type int, the test wants one of type int64`},
+		{"type of no output", func(h *streamtest.OperatorHarness[int, int]) { streamtest.Output[string](h.Harness, "output") }, `sink "output": its records are of type int, not string`},
+		{"place of a panic", func(h *streamtest.OperatorHarness[int, int]) { h.Send(7) }, "harness_test.go:"},
 		{"result", func(h *streamtest.OperatorHarness[int, int]) { h.Send(1); h.Want(1, 2) }, "sink \"output\" got\n\t10\nwant\n\t1\n\t2"},
 		{"unordered result", func(h *streamtest.OperatorHarness[int, int]) { h.Send(1, 2); h.WantUnordered(5, 5) }, "missing\n\t5\nnot wanted\n\t10"},
 		{"time", func(h *streamtest.OperatorHarness[int, int]) { h.Watermark(start); h.Watermark(start.Add(-1)) }, "it cannot go back"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -169,7 +168,7 @@ func (r *runner) protect(f func() error) (err error) {
 		case failure:
 			err = p.err
 		default:
-			err = &operator.Failure{Operator: r.names[r.active], Err: fmt.Errorf("panic: %v", p), Stack: string(debug.Stack())}
+			err = &operator.Failure{Operator: r.names[r.active], Err: fmt.Errorf("panic: %v", p), Stack: stream.PanicStack()}
 		}
 	}()
 	return f()

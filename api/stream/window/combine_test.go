@@ -150,11 +150,12 @@ func TestCombineSendsOncePerKeyAndSlice(t *testing.T) {
 	}
 }
 
-// TestCombineCannotShowLateRecords holds that a program learns that Combine has only sums.
+// TestCombineCannotShowLateRecords holds that a program learns that Combine has only sums, also if it does not ask by
+// Late.
 func TestCombineCannotShowLateRecords(t *testing.T) {
 	nodes := rigProgram(t, func(in *stream.Stream[click]) {
 		out := Counts(stream.KeyBy(in, clickKey), Tumbling(ms(10)).Combine())
-		stream.Discard(Late[click](out))
+		stream.Discard(stream.SideOutput(out, lateTag[click]()))
 		stream.Discard(out)
 	})
 	outs := []any{operator.Node[Result[int64, int64]](&gather[Result[int64, int64]]{}), operator.Node[click](&gather[click]{})}

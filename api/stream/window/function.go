@@ -70,7 +70,7 @@ func Sums[K comparable, T any, N stream.Number](in stream.Input[K, T], spec Spec
 // Late returns the records that were late for all of their windows: late := window.Late[Reading](means). result is
 // what a verb of this package returned, without a Combine in its Spec. When nobody asks for them they are counted.
 func Late[T, U any](result *stream.Stream[U]) *stream.Stream[T] {
-	return stream.SideOutput(result, lateTag[T]())
+	return stream.LateOutput("Late", result, 0, lateTag[T]())
 }
 
 func lateTag[T any]() stream.OutputTag[T] { return stream.NewOutputTag[T]("late") }

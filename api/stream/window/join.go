@@ -72,12 +72,12 @@ func (f coProcessorFunc[K, A, B, U]) Process(ctx *Context[K, U], a iter.Seq[A], 
 // LateFirst returns the records of the first stream of a Join or CoGroup that were late for all of their windows:
 // late := window.LateFirst[Order](joined).
 func LateFirst[A, U any](result *stream.Stream[U]) *stream.Stream[A] {
-	return stream.SideOutput(result, lateFirst[A]())
+	return stream.LateOutput("LateFirst", result, 0, lateFirst[A]())
 }
 
 // LateSecond is LateFirst for the second stream.
 func LateSecond[B, U any](result *stream.Stream[U]) *stream.Stream[B] {
-	return stream.SideOutput(result, lateSecond[B]())
+	return stream.LateOutput("LateSecond", result, 1, lateSecond[B]())
 }
 
 func lateFirst[A any]() stream.OutputTag[A]  { return stream.NewOutputTag[A]("late-first") }

@@ -45,7 +45,7 @@ func TestBadSpecsAreFaultsOfTheProgram(t *testing.T) {
 		"the slide is 0s: want more than 0":              counts(window.Sliding(s, 0)),
 		"the size is 1.5ms: want whole milliseconds":     counts(window.Tumbling(1500 * time.Microsecond)),
 		"the gap is 0s: want more than 0":                counts(window.Session(0)),
-		"the offset is 1s: want between -1s and 1s":      counts(window.Tumbling(s).Offset(s)),
+		"the offset is 1s: want more than -1s and less":  counts(window.Tumbling(s).Offset(s)),
 		"only Tumbling and Sliding can have one":         counts(window.Session(s).Offset(1)),
 		"the lateness is -1s: want 0 or more":            counts(window.Tumbling(s).Lateness(-s)),
 		"nothing is late in processing time":             counts(window.Tumbling(s).Lateness(s).ProcessingTime()),

@@ -209,7 +209,7 @@ func (s Spec) faults() []string {
 		case s.offset%time.Millisecond != 0:
 			add("the offset is %v: want whole milliseconds", s.offset)
 		case s.slide > 0 && (s.offset <= -s.slide || s.offset >= s.slide):
-			add("the offset is %v: want between -%v and %v", s.offset, s.slide, s.slide)
+			add("the offset is %v: want more than -%v and less than %v", s.offset, s.slide, s.slide)
 		}
 	}
 	if s.hasLateness {
