@@ -2,6 +2,7 @@ package network
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -99,14 +100,14 @@ func (c *conn) readFor(g *Gate) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return
 	case err != nil:
-		c.reclaim() // the goroutine will find the same
+		c.reclaim() // the goroutine finds the same, or has room
 		return
 	case waited:
 		c.lent.eager = 0
 	default:
 		c.lent.eager++
 	}
-	for c.frames.waiting() {
+	for c.frames.whole() {
 		if _, err := c.readFrame(); err != nil {
 			c.fail(err)
 			return
@@ -126,7 +127,7 @@ type splitter struct {
 	pool  *sync.Pool
 	f     *operator.Frame // of the frame that is being read
 	alloc func(h *frame.Header) []byte
-	open  bool // an interruption ends the read
+	open  bool // an interruption ends the read: nothing is lost
 }
 
 func newSplitter(nc net.Conn, r io.Reader, pool *sync.Pool) *splitter {
@@ -140,7 +141,7 @@ func newSplitter(nc net.Conn, r io.Reader, pool *sync.Pool) *splitter {
 	return s
 }
 
-// Read implements io.Reader for the buffer: an interruption ends it only between frames.
+// Read implements io.Reader for the buffer.
 func (s *splitter) Read(p []byte) (int, error) {
 	for {
 		n, err := s.raw.Read(p)
@@ -160,19 +161,38 @@ func (s *splitter) interrupt() {
 	_ = s.nc.SetReadDeadline(time.Unix(1, 0))
 }
 
-// await returns when something is there to be read; waited tells that it was not there at once.
+// errLarge is the fault of a frame that does not fit into the buffer.
+var errLarge = errors.New("frame is larger than the buffer")
+
+// await returns when a whole frame is there to be read; waited tells that it was not there at once. What has come of a
+// frame stays in the buffer when it is interrupted.
 func (s *splitter) await() (waited bool, err error) {
-	if s.waiting() {
+	if s.whole() {
 		return false, nil
 	}
 	s.open = true
-	_, err = s.r.Peek(1)
-	s.open = false
+	defer func() { s.open = false }()
+	if _, err := s.r.Peek(frame.HeaderSize); err != nil {
+		return true, err
+	}
+	size := s.size()
+	if size > readBuffer {
+		return true, errLarge
+	}
+	_, err = s.r.Peek(size)
 	return s.raw.waited, err
 }
 
-// waiting tells whether something was read that is not part of a frame yet.
-func (s *splitter) waiting() bool { return s.r.Buffered() > 0 }
+// size returns the size of the frame whose header is in the buffer.
+func (s *splitter) size() int {
+	b, _ := s.r.Peek(4) // it is there
+	return frame.HeaderSize + int(binary.LittleEndian.Uint32(b))
+}
+
+// whole tells whether a whole frame is in the buffer.
+func (s *splitter) whole() bool {
+	return s.r.Buffered() >= frame.HeaderSize && s.r.Buffered() >= s.size()
+}
 
 // next reads one frame.
 func (s *splitter) next() (h frame.Header, f *operator.Frame, payload []byte, err error) {

@@ -212,3 +212,23 @@ func TestLentConnectionEnds(t *testing.T) {
 	<-c.done
 	p.close()
 }
+
+// A task that reads can be canceled while its peer has sent half a frame only.
+func TestHalfAFrameHoldsNobody(t *testing.T) {
+	p := newPair(t)
+	c := p.lend()
+	p.producers.mu.Lock()
+	for other := range p.producers.conns {
+		if _, err := other.nc.Write(make([]byte, frame.HeaderSize/2)); err != nil {
+			t.Error(err)
+		}
+	}
+	p.producers.mu.Unlock()
+	for range 100 {
+		p.gate.Run(func() { p.actions <- 1 })
+		<-p.actions
+	}
+	p.close()
+	c.fail(errClosed)
+	<-c.done
+}
