@@ -18,8 +18,8 @@
 // during the call only, and so is a record that a function was given by value as far as slices, maps and pointers
 // inside it go: they may be overwritten when the function has returned, unless the type's documentation says
 // otherwise. To keep a record, copy it; strings are safe to keep, but strings.Clone a short one that stays for long,
-// because it may hold a whole network frame in memory. Only the function of Update and a Writer may change the
-// record that they were given by pointer; a stream with several consumers gives such a one its own copy.
+// because it may hold a whole network frame in memory. A function may change the record that it was given by
+// pointer; a stream with several consumers gives each that may its own copy.
 //
 // # Functions and subtasks
 //

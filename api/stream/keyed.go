@@ -25,7 +25,7 @@ func KeyBy[T any, K comparable](s *Stream[T], key func(T) K) *Keyed[K, T] {
 	return newKeyed(s, func(v *T) K { return key(*v) })
 }
 
-// KeyByRef is KeyBy without a copy of the record: for large records. key must not change the record.
+// KeyByRef is KeyBy without a copy of the record: for large records.
 func KeyByRef[T any, K comparable](s *Stream[T], key func(*T) K) *Keyed[K, T] {
 	if key == nil {
 		s.env.fault("KeyBy: the function is nil")

@@ -56,8 +56,6 @@ func (n *mapRefOperator[T, U]) Record(v *T, ts int64) {
 	n.out.Record(&n.tmp, ts)
 }
 
-func (n *mapRefOperator[T, U]) ReadsOnly() bool { return true }
-
 type filterOperator[T any] struct {
 	pass[T]
 	user
@@ -86,8 +84,6 @@ func (n *filterRefOperator[T]) Record(v *T, ts int64) {
 	}
 }
 
-func (n *filterRefOperator[T]) ReadsOnly() bool { return operator.ReadsOnly(n.out) }
-
 type updateOperator[T any] struct {
 	pass[T]
 	user
@@ -112,8 +108,6 @@ func (n *pickOperator[T, U]) Record(v *T, ts int64) {
 		n.out.Record(u, ts)
 	}
 }
-
-func (n *pickOperator[T, U]) ReadsOnly() bool { return operator.ReadsOnly(n.out) }
 
 type flatMapOperator[T, U any] struct {
 	pass[U]
@@ -162,8 +156,6 @@ func (n *flatMapRefOperator[T, U]) Record(v *T, ts int64) {
 		n.ctx.fail(err)
 	}
 }
-
-func (n *flatMapRefOperator[T, U]) ReadsOnly() bool { return true }
 
 // sinkOperator feeds a Writer.
 type sinkOperator[T any] struct {

@@ -187,7 +187,7 @@ func (s *spoiled) Next(v *tick) (int64, stream.Status, error) {
 func TestBadRecordsOfASourceWithEventTime(t *testing.T) {
 	for name, strategy := range map[string]stream.WatermarkStrategy[tick]{
 		"by the latest": stream.TimestampsMillis(tickTime).Idle(10 * time.Second),
-		"aligned":       stream.TimestampsMillis(tickTime).Idle(10 * time.Second).Align("group", time.Hour),
+		"aligned":       stream.TimestampsMillis(tickTime).Idle(10*time.Second).Align("group", time.Hour),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var split *spoiled

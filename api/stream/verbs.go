@@ -29,7 +29,7 @@ func Map[T, U any](s *Stream[T], f func(T) U) *Stream[U] {
 	})
 }
 
-// MapRef is Map without a copy of the input: for large records. f must not change the record.
+// MapRef is Map without a copy of the input: for large records.
 func MapRef[T, U any](s *Stream[T], f func(*T) U) *Stream[U] {
 	return transform(s, "Map", f == nil, func(ctx *RuntimeContext, out operator.Node[U]) operator.Node[T] {
 		return &mapRefOperator[T, U]{pass: pass[U]{out}, user: ctx.user(), f: f}
@@ -43,7 +43,7 @@ func Filter[T any](s *Stream[T], keep func(T) bool) *Stream[T] {
 	})
 }
 
-// FilterRef is Filter without a copy of the input: for large records. keep must not change the record.
+// FilterRef is Filter without a copy of the input: for large records.
 func FilterRef[T any](s *Stream[T], keep func(*T) bool) *Stream[T] {
 	return transform(s, "Filter", keep == nil, func(ctx *RuntimeContext, out operator.Node[T]) operator.Node[T] {
 		return &filterRefOperator[T]{pass: pass[T]{out}, user: ctx.user(), keep: keep}
@@ -74,8 +74,8 @@ func FlatMap[T, U any](s *Stream[T], f func(T) iter.Seq[U]) *Stream[U] {
 	})
 }
 
-// FlatMapRef turns each record into those that f emits, without copies and allocations: for hot paths. f must not
-// change the record. An error fails the attempt.
+// FlatMapRef turns each record into those that f emits, without copies and allocations: for hot paths. An error
+// fails the attempt.
 func FlatMapRef[T, U any](s *Stream[T], f func(v *T, emit func(U)) error) *Stream[U] {
 	return transform(s, "FlatMap", f == nil, func(ctx *RuntimeContext, out operator.Node[U]) operator.Node[T] {
 		n := &flatMapRefOperator[T, U]{emitter: emitter[U]{pass: pass[U]{out}, user: ctx.user()}, ctx: ctx, f: f}
