@@ -93,10 +93,11 @@ func (c *BroadcastContext[K, U]) ForEachKey(s state.Descriptor, f func(ctx *Cont
 	var failed error
 	err := rows.Each(s.Name(), func() bool {
 		c.of.begin(c.ctx.out.ts)
-		c.ctx.key = *rows.Key()
+		c.ctx.key, c.of.inKey = *rows.Key(), true
 		if err := f(c.ctx); err != nil {
-			failed = fmt.Errorf("key %s: %w", short(c.ctx.key), err)
+			failed = c.ctx.op.AtKey(err)
 		}
+		c.of.inKey = false
 		return failed == nil
 	})
 	return cmp.Or(failed, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/flink-go/flink-go/api/stream/state"
@@ -110,11 +109,20 @@ type object[K comparable, U any] struct {
 	state  *keyed.Backend // nil: no key
 	finish finisher[K, U]
 	fired  uint64 // timers
+	inKey  bool   // the context's key is that of a call under way
 }
 
 func newObject[K comparable, U any](s *Setup[K, U], it any) *object[K, U] {
 	o := &object[K, U]{ctx: s.Context, it: it, hash: s.Hash, state: s.State}
 	o.finish, _ = it.(finisher[K, U])
+	if s.State != nil {
+		s.op.Key = func() any {
+			if !o.inKey {
+				return nil
+			}
+			return o.ctx.key
+		}
+	}
 	return o
 }
 
@@ -180,10 +188,12 @@ func (n *object[K, U]) Close() error {
 func (n *object[K, U]) begin(ts int64) {
 	n.ctx.out.enter()
 	n.ctx.out.ts = ts
+	n.inKey = false // until it is known: the key selector may fail
 }
 
 // enterKey makes the context's key the one that states and timers speak of.
 func (n *object[K, U]) enterKey() {
+	n.inKey = true
 	if r := n.ctx.rows; r != nil {
 		r.SetKey(&n.ctx.key, n.hash(&n.ctx.key))
 	}
@@ -191,13 +201,14 @@ func (n *object[K, U]) enterKey() {
 
 // done ends the context of a record, so that whoever keeps the context finds no state by it.
 func (n *object[K, U]) done(err error) {
-	n.leaveKey()
 	if err != nil {
 		n.failed(err)
 	}
+	n.leaveKey()
 }
 
 func (n *object[K, U]) leaveKey() {
+	n.inKey = false
 	if r := n.ctx.rows; r != nil {
 		r.NoKey()
 	}
@@ -205,26 +216,15 @@ func (n *object[K, U]) leaveKey() {
 
 // failed ends the attempt with an error of the object and names the key.
 func (n *object[K, U]) failed(err error) {
-	if n.state != nil {
-		err = fmt.Errorf("key %s: %w", short(n.ctx.key), err)
-	}
+	err = n.ctx.op.AtKey(err)
+	n.leaveKey() // a policy may go on
 	n.ctx.fail(err)
-}
-
-// short prints a key for a message.
-func short(key any) string {
-	const most = 100
-	text := fmt.Sprint(key)
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
 }
 
 // onTimer hands a timer to the object: its key is the current one of the rows.
 func (n *object[K, U]) onTimer(at, ts int64, f func(ctx *Context[K, U], at time.Time) error) {
 	n.begin(ts)
-	n.ctx.key = *n.ctx.rows.Key()
+	n.ctx.key, n.inKey = *n.ctx.rows.Key(), true
 	if n.fired++; n.fired%1024 == 0 {
 		// Timers that set themselves again may fire for ever, but not longer than the attempt.
 		if c := n.ctx.Context(); c.Err() != nil {
@@ -234,6 +234,7 @@ func (n *object[K, U]) onTimer(at, ts int64, f func(ctx *Context[K, U], at time.
 	if err := f(n.ctx, time.UnixMilli(at)); err != nil {
 		n.failed(fmt.Errorf("timer of %s: %w", time.UnixMilli(at).UTC().Format(time.RFC3339Nano), err))
 	}
+	n.inKey = false
 }
 
 // Watermark fires the timers that are due before it passes the watermark on.

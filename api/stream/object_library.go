@@ -23,5 +23,5 @@ func CloseObject(ctx *RuntimeContext, object any) error { return shut(ctx, objec
 func Inner[K comparable, U, V any](s *Setup[K, U], out operator.Node[V]) *Setup[K, V] {
 	c := &Context[K, V]{RuntimeContext: s.RuntimeContext, watermark: NoTimestamp, sides: s.sides,
 		out: emitter[V]{pass: pass[V]{out}, user: s.out.user, ts: NoTimestamp}}
-	return &Setup[K, V]{Context: c, Out: out, Hash: s.Hash, State: s.State}
+	return &Setup[K, V]{Context: c, Out: out, Hash: s.Hash, State: s.State, about: s.about}
 }

@@ -264,7 +264,7 @@ func (g *guarding) catch() {
 		if !ok {
 			err = fmt.Errorf("%v", p)
 		}
-		g.fault = &operator.Failure{Operator: g.op.Name, Err: fmt.Errorf("panic: %w", err), Stack: callStack()}
+		g.fault = &operator.Failure{Operator: g.op.Name, Err: g.op.AtKey(fmt.Errorf("panic: %w", err)), Stack: callStack()}
 	}
 }
 

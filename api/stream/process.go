@@ -62,7 +62,7 @@ func (c *Context[K, U]) Timestamp() int64 { return c.out.ts }
 // EventTime is Timestamp as a time. A record that has none fails the attempt.
 func (c *Context[K, U]) EventTime() time.Time {
 	if c.out.ts == NoTimestamp {
-		c.fail(errNoEventTime)
+		c.fail(c.op.AtKey(errNoEventTime))
 	}
 	return time.UnixMilli(c.out.ts)
 }

@@ -242,7 +242,7 @@ func TestStateOutsideItsKeyIsAnErrorNotAMixUp(t *testing.T) {
 	for v, want := range map[string]string{
 		"timer":            `operator "keeper": SetTimer: the processor has no method OnTimer(ctx *stream.Context[K, U], at time.Time) error that the timer could call`,
 		"processing timer": `operator "keeper": CancelProcessingTimer: the processor has no method OnProcessingTimer(ctx *stream.Context[K, U], at time.Time) error that the timer could call`,
-		"event time":       `operator "keeper": the record has no event time: give it one in the source or with stream.EventTime`,
+		"event time":       `operator "keeper": key EVENT TIME: the record has no event time: give it one in the source or with stream.EventTime`,
 		"error":            `operator "keeper": key ERROR: no such device`,
 	} {
 		err := failure(t, func() { send(v) })

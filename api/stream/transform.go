@@ -34,14 +34,23 @@ type Setup[K comparable, U any] struct {
 	Hash func(*K) uint64 // of keys; nil for NoKey
 	// State is the keyed state of this operator in this subtask; nil for NoKey.
 	State *keyed.Backend
+
+	about *current[K]
 }
+
+// current is the key that user code works on; nil if it works on none, or on none that is known.
+type current[K comparable] struct{ key *K }
 
 // Begin says that user code runs now for a record of event time ts, NoTimestamp if it has none: what Emit and side
 // outputs send has that time.
 func (s *Setup[K, U]) Begin(ts int64) {
+	s.about.key = nil
 	s.out.enter()
 	s.out.ts = ts
 }
+
+// About says which key user code works on until the next Begin: messages name it.
+func (s *Setup[K, U]) About(k *K) { s.about.key = k }
 
 // Pass hands a watermark on to all outputs; so do PassIdle and PassEnd with what they are named after.
 func (s *Setup[K, U]) Pass(watermark int64) { s.sendWatermark(watermark) }
@@ -101,7 +110,7 @@ func Transform2[K comparable, A, B, U any](c *Connected[K, A, B], verb string, m
 }
 
 func newSetup[K comparable, U any](ctx *operator.Context, outs []any, sides []sideTag, hasKey bool) (*Setup[K, U], error) {
-	s := &Setup[K, U]{Context: newContext[K, U](ctx, outs, sides), Out: outs[0].(operator.Node[U])}
+	s := &Setup[K, U]{Context: newContext[K, U](ctx, outs, sides), Out: outs[0].(operator.Node[U]), about: new(current[K])}
 	if !hasKey {
 		return s, nil
 	}
@@ -110,6 +119,12 @@ func newSetup[K comparable, U any](ctx *operator.Context, outs []any, sides []si
 		return nil, err
 	}
 	s.Hash, s.State = hash, ctx.KeyedState()
+	ctx.Key = func() any {
+		if s.about.key == nil {
+			return nil
+		}
+		return *s.about.key
+	}
 	return s, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/flink-go/flink-go/core"
@@ -117,9 +118,29 @@ type Context struct {
 	Index  int32
 	Active *int32
 
+	// Key returns the key of what the operator's user code works on, nil if that has none: for messages. nil if nobody says.
+	Key func() any
+
 	// Disk keeps the keyed state of the subtask if the job's backend is on disk; nil: it is kept on the heap.
 	Disk  keyed.KeyValue
 	state *keyed.Backend
+}
+
+// AtKey adds the key that user code works on to an error.
+func (c *Context) AtKey(err error) error {
+	if c.Key == nil {
+		return err
+	}
+	key := c.Key()
+	if key == nil {
+		return err
+	}
+	const most = 100
+	text := fmt.Sprint(key)
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return fmt.Errorf("key %s: %w", text, err)
 }
 
 // KeyedState returns the keyed state of the operator, the same at every call.

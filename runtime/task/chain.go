@@ -12,6 +12,7 @@ import (
 // node is one operator of the chain.
 type node struct {
 	stream   *graph.StreamNode
+	context  *operator.Context
 	instance operator.Instance
 	opened   bool
 }
@@ -78,8 +79,8 @@ func (t *Task) build() error {
 		for k, typ := range n.Outputs {
 			outs[k] = typ.Tee(consumers[i][k])
 		}
-		t.nodes[i] = &node{stream: n}
-		instance, err := n.New(t.operatorContext(i), outs)
+		t.nodes[i] = &node{stream: n, context: t.operatorContext(i)}
+		instance, err := n.New(t.nodes[i].context, outs)
 		if err != nil {
 			return t.failureOf(t.nodes[i], err)
 		}

@@ -33,10 +33,12 @@ func (t *Task) panicked(p any) error {
 		err = fmt.Errorf("%v", p)
 	}
 	name := t.vertex.Name
+	err = fmt.Errorf("panic: %w", err)
 	if i := int(t.active); i >= 0 && i < len(t.nodes) && t.nodes[i] != nil {
 		name = t.nodes[i].stream.Name
+		err = t.nodes[i].context.AtKey(err)
 	}
-	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: fmt.Errorf("panic: %w", err), Stack: userStack(panicStack(), p)})
+	return core.E("", core.UserCode, "", &operator.Failure{Operator: name, Err: err, Stack: userStack(panicStack(), p)})
 }
 
 // engine lists the packages that are below user code on a task's stack.

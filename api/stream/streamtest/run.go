@@ -62,7 +62,8 @@ type runner struct {
 	compiled     *graph.Compiled
 	wake         chan struct{} // capacity 1: a wake-up that is not taken yet stands for all
 	active       int32
-	names        []string // of operators, by index in the program
+	names        []string              // of operators, by index in the program
+	contexts     [][]*operator.Context // of their subtasks
 	lifecycles   []operator.Lifecycle
 	opened       int               // how many of lifecycles, from the end
 	sources      []liveSource      // that have not ended
@@ -142,6 +143,7 @@ func newRunner(ctx context.Context, sg *graph.StreamGraph, compiled *graph.Compi
 	}
 	for _, n := range sg.Nodes {
 		r.names = append(r.names, n.Name)
+		r.contexts = append(r.contexts, nil)
 	}
 	return r
 }
@@ -168,7 +170,11 @@ func (r *runner) protect(f func() error) (err error) {
 		case failure:
 			err = p.err
 		default:
-			err = &operator.Failure{Operator: r.names[r.active], Err: fmt.Errorf("panic: %v", p), Stack: stream.PanicStack()}
+			err = fmt.Errorf("panic: %v", p)
+			for _, c := range r.contexts[r.active] {
+				err = c.AtKey(err) // only the subtask that ran has a key
+			}
+			err = &operator.Failure{Operator: r.names[r.active], Err: err, Stack: stream.PanicStack()}
 		}
 	}()
 	return f()
@@ -215,6 +221,7 @@ func (r *runner) task(c *graph.Chain, subtask int) error {
 			Params: r.compiled.Job.Config.Params, Log: slog.New(slog.DiscardHandler),
 			Task: task, Index: int32(n.Index), Active: &r.active,
 		}
+		r.contexts[n.Index] = append(r.contexts[n.Index], ctx)
 		source := &sourceTask{chainTask: task}
 		if n.Kind == graph.Source {
 			ctx.Task = source

@@ -297,6 +297,13 @@ func (e *engine[K, U]) enter(w Window) {
 func (e *engine[K, U]) leave() {
 	e.rows.NoKey()
 	e.entered = false
+	e.About(nil)
+}
+
+// Begin says that user code runs for the current key.
+func (e *engine[K, U]) Begin(ts int64) {
+	e.Setup.Begin(ts)
+	e.About(&e.key)
 }
 
 // begin makes a key the current one, for a record of event time ts.

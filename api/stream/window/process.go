@@ -268,6 +268,7 @@ func (o *resultNode[K, T, R, U]) Record(r *Result[K, R], ts int64) {
 	n := o.n
 	n.setup.Begin(ts)
 	n.ctx.key, n.ctx.window = r.Key, r.Window
+	n.setup.About(&n.ctx.key)
 	if err := n.p.Process(n.ctx, r.Value); err != nil {
 		n.setup.Fail(functionFailed(r.Key, r.Window, err))
 	}

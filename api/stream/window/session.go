@@ -113,6 +113,7 @@ func (n *sessionOperator[K, T, A, R]) Record(v *T, ts int64) {
 	}
 	end := n.endOf(v, ts)
 	n.k = n.key(v)
+	n.setup.About(&n.k)
 	n.rows.SetKey(&n.k, n.setup.Hash(&n.k))
 	last, isNew := n.last.Ref()
 	switch {
@@ -287,6 +288,7 @@ func (n *sessionOperator[K, T, A, R]) onTimer(at int64) {
 func (n *sessionOperator[K, T, A, R]) emit(s *sessionOf[A]) {
 	at := s.End - 1
 	n.setup.Begin(at)
+	n.setup.About(&n.k)
 	n.out.Key, n.out.Window, n.out.Value = n.k, Window{s.Start, s.End}, n.fold.result(&s.Acc)
 	n.setup.Out.Record(&n.out, at)
 }

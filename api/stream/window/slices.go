@@ -135,6 +135,7 @@ func (n *sliceOperator[K, T, A, R]) Record(v *T, ts int64) {
 		}
 	}
 	n.k = n.key(v)
+	n.setup.About(&n.k)
 	acc, isNew := n.store.Ref(&n.k, n.setup.Hash(&n.k))
 	n.fold.take(acc, v, isNew)
 	if n.current.firstEnd-1 <= n.passed {
@@ -309,6 +310,7 @@ func (n *sliceOperator[K, T, A, R]) span(end int64) (from, to int) {
 func (n *sliceOperator[K, T, A, R]) emit(k *K, acc *A) {
 	at := n.out.Window.MaxTimestamp()
 	n.setup.Begin(at)
+	n.setup.About(k)
 	n.out.Key, n.out.Value = *k, n.fold.result(acc)
 	n.setup.Out.Record(&n.out, at)
 }
