@@ -120,6 +120,29 @@ func Reduce[K comparable, T any](k *Keyed[K, T], f func(sum, v T) T, when ...Whe
 	}, func(out *T, _ *K, sum *T) { *out = *sum })
 }
 
+// Aggregate keeps an accumulator per key, which takes in each of its records, and emits results. Unlike Reduce it stores
+// only what the accumulator holds. The aggregator's Merge is not used.
+func Aggregate[K comparable, T, A, R any](k *Keyed[K, T], agg Aggregator[T, A, R], when ...When) *Stream[Pair[K, R]] {
+	return AggregateRef(k, agg.Ref(), when...)
+}
+
+// AggregateRef is Aggregate for hot paths.
+func AggregateRef[K comparable, T, A, R any](k *Keyed[K, T], agg AggregatorRef[T, A, R], when ...When) *Stream[Pair[K, R]] {
+	if agg.Add == nil || agg.Result == nil {
+		k.stream.env.fault("Aggregate: the aggregator has no Add or no Result")
+	}
+	detach, err := codec.DetachFor[A]()
+	if err != nil {
+		k.stream.env.fault("Aggregate: accumulator: %v", err)
+	}
+	return aggregate(k, "Aggregate", when, func(acc *A, v *T, _ bool) {
+		agg.Add(acc, v)
+		if detach != nil {
+			detach(acc)
+		}
+	}, func(out *Pair[K, R], k *K, acc *A) { out.Key, out.Value = *k, agg.Result(acc) })
+}
+
 func pairOf[K comparable, V any](out *Pair[K, V], k *K, v *V) { out.Key, out.Value = *k, *v }
 
 // aggregate keeps one A per key: add takes a record in, result makes what is emitted of it.
@@ -136,6 +159,12 @@ func aggregate[K comparable, T, A, U any](k *Keyed[K, T], verb string, when []Wh
 		}
 		o := &aggregateOperator[K, T, A, U]{pass: pass[U]{outs[0].(operator.Node[U])}, user: c.user(), ctx: c, key: k.key,
 			add: add, result: result, atEnd: atEnd}
+		ctx.Key = func() any {
+			if !o.inKey {
+				return nil
+			}
+			return o.k
+		}
 		return operator.Instance{Inputs: []any{operator.Node[T](o)}, Lifecycle: o}, nil
 	}
 	return newStream[U](n)
@@ -152,6 +181,7 @@ type aggregateOperator[K comparable, T, A, U any] struct {
 	result func(out *U, k *K, sum *A)
 	atEnd  bool
 	k      K
+	inKey  bool // user code works on k
 	tmp    U
 }
 
@@ -172,7 +202,9 @@ func (n *aggregateOperator[K, T, A, U]) Close() error {
 
 func (n *aggregateOperator[K, T, A, U]) Record(v *T, ts int64) {
 	n.enter()
+	n.inKey = false // the key selector may fail
 	n.k = n.key(v)
+	n.inKey = true
 	sum, first := n.table.Ref(&n.k, n.hash(&n.k))
 	n.add(sum, v, first)
 	if !n.atEnd {

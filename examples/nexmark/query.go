@@ -245,21 +245,26 @@ func q11(events *stream.Stream[Event]) {
 	}))
 }
 
-// lastBid is what q18 keeps of a bid.
-type lastBid struct{ Auction, Bidder, Price, Time uint64 }
-
-// q18 finds the last bid of each bidder for each auction, when all have come.
+// q18 finds the last bid of each bidder for each auction, when all have come. What it keeps beside the key is time and
+// price.
 func q18(events *stream.Stream[Event]) {
-	columns := stream.MapRef(bids(events), func(b *Bid) lastBid { return lastBid{b.Auction, b.Bidder, b.Price, b.Time} }).Name("columns")
+	type column struct{ Auction, Bidder, Price, Time uint64 }
 	type pair struct{ Bidder, Auction uint64 }
-	pairs := stream.KeyByRef(columns, func(b *lastBid) pair { return pair{b.Bidder, b.Auction} })
-	last := stream.Reduce(pairs, func(last, b lastBid) lastBid {
-		if b.Time > last.Time || b.Time == last.Time && b.Price > last.Price {
-			return b
-		}
-		return last
+	type last struct{ Time, Price uint64 }
+	columns := stream.MapRef(bids(events), func(b *Bid) column { return column{b.Auction, b.Bidder, b.Price, b.Time} }).Name("columns")
+	pairs := stream.KeyByRef(columns, func(c *column) pair { return pair{c.Bidder, c.Auction} })
+	lasts := stream.AggregateRef(pairs, stream.AggregatorRef[column, last, last]{
+		Add: func(l *last, c *column) {
+			if c.Time > l.Time || c.Time == l.Time && c.Price > l.Price {
+				*l = last{c.Time, c.Price}
+			}
+		},
+		Result: func(l *last) last { return *l },
 	}, stream.AtEnd).UID("last-bids")
-	stream.To(last, result.Check(func(b *lastBid) uint64 { return result.Row4(b.Auction, b.Bidder, b.Price, b.Time) }))
+	type lastBid = stream.Pair[pair, last]
+	stream.To(lasts, result.Check(func(b *lastBid) uint64 {
+		return result.Row4(b.Key.Auction, b.Key.Bidder, b.Value.Price, b.Value.Time)
+	}))
 }
 
 // listed is what q20 needs of an auction.

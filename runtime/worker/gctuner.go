@@ -13,8 +13,11 @@ const DefaultGCRoom = 64 << 20
 
 // Bounds of the GC percentage that the tuner sets.
 const (
-	minGCPercent = 30
+	minGCPercent = 10
 	maxGCPercent = 800
+	// scanPercent is the least growth in percent of what a collection has to scan: state without pointers, however
+	// large, costs next to nothing and need not wait until there is much garbage beside it.
+	scanPercent = 30
 )
 
 // GCTuner sets the GC percentage after each collection so that the heap may grow by about the same number of bytes
@@ -26,7 +29,7 @@ type GCTuner struct {
 	mu      sync.Mutex
 	stopped bool
 	percent int
-	sample  [1]metrics.Sample
+	sample  [2]metrics.Sample
 }
 
 // gcSentinel is garbage from the moment it is made: its cleanup runs after the next collection. It holds a pointer so
@@ -40,6 +43,7 @@ func StartGCTuner(room int64) *GCTuner {
 	}
 	t := &GCTuner{room: uint64(room)}
 	t.sample[0].Name = "/gc/heap/live:bytes"
+	t.sample[1].Name = "/gc/scan/heap:bytes"
 	t.percent = maxGCPercent
 	t.before = debug.SetGCPercent(t.next())
 	t.arm()
@@ -75,13 +79,15 @@ func (t *GCTuner) collected() {
 
 func (t *GCTuner) next() int {
 	metrics.Read(t.sample[:])
-	return gcPercent(t.room, t.sample[0].Value.Uint64())
+	return gcPercent(t.room, t.sample[0].Value.Uint64(), t.sample[1].Value.Uint64())
 }
 
-// gcPercent is the percentage at which a heap with so much alive grows by room before it is collected.
-func gcPercent(room, live uint64) int {
+// gcPercent is the percentage at which a heap with so much alive, and so much to scan, grows by room before it is
+// collected.
+func gcPercent(room, live, scan uint64) int {
 	if live == 0 {
 		return maxGCPercent
 	}
-	return int(min(max(100*room/live, minGCPercent), maxGCPercent))
+	grow := max(100*room, scanPercent*min(scan, live))
+	return int(min(max(grow/live, minGCPercent), maxGCPercent))
 }

@@ -10,11 +10,14 @@ import (
 func TestGCPercent(t *testing.T) {
 	const room = 16 << 20
 	for _, tc := range []struct {
-		live uint64
-		want int
-	}{{0, 800}, {1 << 20, 800}, {4 << 20, 400}, {16 << 20, 100}, {32 << 20, 50}, {1 << 30, 30}} {
-		if got := gcPercent(room, tc.live); got != tc.want {
-			t.Errorf("%d bytes alive: %d %%, want %d", tc.live, got, tc.want)
+		live, scan uint64
+		want       int
+	}{
+		{0, 0, 800}, {1 << 20, 1 << 20, 800}, {4 << 20, 0, 400}, {16 << 20, 0, 100}, {32 << 20, 32 << 20, 50}, {1 << 30, 1 << 30, 30},
+		{1 << 30, 1 << 20, 10}, {64 << 20, 0, 25}, {1 << 30, 2 << 30, 30},
+	} {
+		if got := gcPercent(room, tc.live, tc.scan); got != tc.want {
+			t.Errorf("%d bytes alive, %d to scan: %d %%, want %d", tc.live, tc.scan, got, tc.want)
 		}
 	}
 }
