@@ -38,7 +38,7 @@ var (
 
 	// Network, buffers, back-pressure.
 	TaskManagerMemorySegmentSize            = Option[MemorySize]{Key: "taskmanager.memory.segment-size", Type: memory(4 << 10), Default: 32 << 10, Doc: "size of one network buffer"}
-	ExecutionBufferTimeoutInterval          = Option[time.Duration]{Key: "execution.buffer-timeout.interval", Type: duration(0), Default: 100 * time.Microsecond, Doc: "longest wait of a record in a part-filled buffer (Flink: 100 ms); an idle task flushes at once when it is 0", Older: []string{"execution.buffer-timeout"}}
+	ExecutionBufferTimeoutInterval          = Option[time.Duration]{Key: "execution.buffer-timeout.interval", Type: duration(0), Default: 150 * time.Microsecond, Doc: "longest wait of a record in a part-filled buffer (Flink: 100 ms); an idle task flushes at once when it is 0", Older: []string{"execution.buffer-timeout"}}
 	TaskManagerNetworkRequestBackoffInitial = Option[int]{Key: "taskmanager.network.request-backoff.initial", Type: integer(0, infinite), Default: 100, Doc: "first wait for missing partition", Older: []string{"taskmanager.net.request-backoff.initial"}}
 	TaskManagerNetworkRequestBackoffMax     = Option[int]{Key: "taskmanager.network.request-backoff.max", Type: integer(0, infinite), Default: 10000, Doc: "longest wait for missing partition", Older: []string{"taskmanager.net.request-backoff.max"}}
 

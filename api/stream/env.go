@@ -9,7 +9,7 @@ import (
 
 // DefaultBufferTimeout is the longest wait of a record in a part-filled buffer unless set otherwise: long enough to
 // gather records at high rates, short enough not to be seen in latencies.
-const DefaultBufferTimeout = 100 * time.Microsecond
+const DefaultBufferTimeout = 150 * time.Microsecond
 
 // Env is what a program builds its graph in. One goroutine uses it. Its settings hold for the whole job and return
 // the Env; they win over the configuration (Flink's precedence).
