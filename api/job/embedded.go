@@ -41,7 +41,7 @@ func runEmbedded(ctx context.Context, c *graph.Compiled, r role) (*Result, error
 		defer worker.StartGCTuner(0).Stop()
 	}
 	log := embeddedLog(cf, c.Job)
-	e, err := cluster.StartEmbedded(cf, c, log)
+	e, err := cluster.StartEmbedded(cf, c, openPebble, log)
 	if err != nil {
 		return nil, &InvocationError{err}
 	}

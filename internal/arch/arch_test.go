@@ -35,7 +35,7 @@ var layers = map[string][]string{
 	"runtime/task":            {"core", "graph", "graph/keyed", "graph/operator", "runtime/network", "rpc/proto"},
 	"runtime/state/":          {"core", "graph/codec", "graph/keyed"},
 	"runtime/driver":          {"core", "slots"},
-	"runtime/worker":          {"core", "conf", "graph", "graph/operator", "rpc", "rpc/proto", "runtime/network", "runtime/state/pebble", "runtime/task"},
+	"runtime/worker":          {"core", "conf", "graph", "graph/operator", "rpc", "rpc/proto", "runtime/network", "runtime/task"},
 	"runtime/dispatcher":      {"core", "graph", "rpc", "rpc/proto", "scheduler", "runtime/jobmaster"},
 	"runtime/resourcemanager": {"core", "rpc", "rpc/proto", "slots", "runtime/driver"},
 	"runtime/jobmaster":       {"core", "graph", "rpc", "rpc/proto", "scheduler", "slots"},
@@ -53,7 +53,7 @@ var layers = map[string][]string{
 	"api/rest":          {"core", "conf", "graph"},
 
 	"api/stream/streamtest": {"core", "graph", "graph/operator", "api/stream", "rpc/proto"},
-	"api/job":               {"core", "conf", "graph", "rpc", "rpc/proto", "api/stream", "api/rest", "runtime/cluster", "runtime/worker"},
+	"api/job":               {"core", "conf", "graph", "rpc", "rpc/proto", "api/stream", "api/rest", "runtime/cluster", "runtime/state/pebble", "runtime/task", "runtime/worker"},
 
 	"connectors/": {"core", "graph/operator", "api/stream", "connectors/internal/"},
 	"web":         {"core", "conf", "graph", "api/rest", "rpc", "rpc/proto", "scheduler", "runtime/blob", "internal/landlock"},

@@ -13,6 +13,7 @@ import (
 	"github.com/flink-go/flink-go/rpc"
 	"github.com/flink-go/flink-go/runtime/driver"
 	"github.com/flink-go/flink-go/runtime/taskexecutor"
+	"github.com/flink-go/flink-go/runtime/worker"
 )
 
 // embeddedHost is the name of everything in an embedded cluster; no socket has it.
@@ -29,14 +30,14 @@ type Embedded struct {
 	rest    *embeddedREST // nil unless ServeREST was called
 }
 
-// StartEmbedded starts a cluster that has the slots that job needs.
-func StartEmbedded(c *conf.Config, job *graph.Compiled, log *slog.Logger) (*Embedded, error) {
+// StartEmbedded starts a cluster that has the slots that job needs; disk is for state that is not on the heap.
+func StartEmbedded(c *conf.Config, job *graph.Compiled, disk worker.OpenStateDisk, log *slog.Logger) (*Embedded, error) {
 	e := &Embedded{service: rpc.NewLocal(embeddedHost)}
 	var err error
 	if e.control, err = startControl(c, log, e.service, driver.Standalone{}, nil, nil); err != nil {
 		return nil, errors.Join(err, e.service.Close())
 	}
-	e.workers = &taskexecutor.InProcess{Log: log, Programs: func(id core.JobID) (*graph.Compiled, error) {
+	e.workers = &taskexecutor.InProcess{Log: log, OpenStateDisk: disk, Programs: func(id core.JobID) (*graph.Compiled, error) {
 		if id != job.Job.ID {
 			return nil, core.E("find program", core.NotFound, id.String(), errors.New("an embedded cluster runs the job of its process only"))
 		}

@@ -22,7 +22,9 @@ type InProcess struct {
 	Programs func(core.JobID) (*graph.Compiled, error)
 	// Dial connects to the data listeners of other TaskManagers of this cluster; nil is TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
-	Log  *slog.Logger
+	// OpenStateDisk is needed by jobs with state on disk.
+	OpenStateDisk worker.OpenStateDisk
+	Log           *slog.Logger
 
 	wg sync.WaitGroup
 }
@@ -38,16 +40,17 @@ func (p *InProcess) Start(spec WorkerSpec, events WorkerEvents) Worker {
 	compiled, err := p.Programs(spec.Job)
 	if err == nil {
 		w.host, err = worker.NewHost(worker.HostConfig{
-			Submitted:   compiled.Job,
-			Compiled:    compiled,
-			Listener:    spec.Listener,
-			DataAddress: spec.DataAddress,
-			Secret:      spec.Secret,
-			Dial:        p.Dial,
-			Settings:    spec.Settings,
-			Slots:       spec.Slots,
-			Events:      events,
-			Log:         p.Log,
+			Submitted:     compiled.Job,
+			Compiled:      compiled,
+			Listener:      spec.Listener,
+			DataAddress:   spec.DataAddress,
+			Secret:        spec.Secret,
+			Dial:          p.Dial,
+			Settings:      spec.Settings,
+			Slots:         spec.Slots,
+			OpenStateDisk: p.OpenStateDisk,
+			Events:        events,
+			Log:           p.Log,
 		})
 	}
 	if err != nil {

@@ -37,7 +37,7 @@ const stopGrace = 4 * time.Second
 
 // RunChild makes this process the worker of the job that the program built, until the TaskManager stops it or is gone.
 // It returns the exit code, with which the caller ends the process at once: what still runs then is not waited for.
-func RunChild(ctx context.Context, compiled *graph.Compiled, log *slog.Logger) int {
+func RunChild(ctx context.Context, compiled *graph.Compiled, disk OpenStateDisk, log *slog.Logger) int {
 	conn, err := controlConn()
 	if err != nil {
 		log.Error("this process was not started by a TaskManager", keyCause, err)
@@ -53,7 +53,7 @@ func RunChild(ctx context.Context, compiled *graph.Compiled, log *slog.Logger) i
 	if tuner := tuneGC(); tuner != nil {
 		defer tuner.Stop()
 	}
-	return serve(ctx, conn, listener, compiled, log, runTask)
+	return serve(ctx, conn, listener, compiled, disk, log, runTask)
 }
 
 // RefuseChild tells the TaskManager why this process cannot be the worker that it was started to be, such as a program
@@ -136,7 +136,7 @@ func (s *server) OperatorEvent(m *pb.OperatorEvent) {
 	s.sender.Send(&pb.FromWorker{Message: &pb.FromWorker_Event{Event: m}})
 }
 
-func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *graph.Compiled, log *slog.Logger, start startTask) int {
+func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *graph.Compiled, disk OpenStateDisk, log *slog.Logger, start startTask) int {
 	s := &server{conn: conn, frames: bufio.NewReaderSize(conn, 64<<10), log: log}
 	first := new(pb.ToWorker)
 	if err := ReadFrame(s.frames, first); err != nil {
@@ -157,15 +157,16 @@ func serve(ctx context.Context, conn net.Conn, listener net.Listener, compiled *
 		_ = conn.Close()
 	})
 	host, err := newHost(HostConfig{
-		Submitted:   &submitted,
-		Compiled:    compiled,
-		Listener:    listener,
-		DataAddress: hello.GetDataAddress(),
-		Secret:      hello.GetDataSecret(),
-		Settings:    hello.GetConfig(),
-		Slots:       int(hello.GetSlots()),
-		Events:      s,
-		Log:         log,
+		Submitted:     &submitted,
+		Compiled:      compiled,
+		Listener:      listener,
+		DataAddress:   hello.GetDataAddress(),
+		Secret:        hello.GetDataSecret(),
+		Settings:      hello.GetConfig(),
+		Slots:         int(hello.GetSlots()),
+		OpenStateDisk: disk,
+		Events:        s,
+		Log:           log,
 	}, start)
 	if err != nil {
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))

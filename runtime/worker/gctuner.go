@@ -9,7 +9,7 @@ import (
 
 // DefaultGCRoom is how much a heap may grow between two collections when the program says nothing else. It is the
 // knob between memory and CPU of a worker: a fixed GOGC collects a small heap too often and lets a large one double.
-const DefaultGCRoom = 64 << 20
+const DefaultGCRoom = 32 << 20
 
 // Bounds of the GC percentage that the tuner sets.
 const (

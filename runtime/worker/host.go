@@ -43,8 +43,10 @@ type HostConfig struct {
 	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	Settings map[string]string // of the TaskManager, see Settings
 	Slots    int               // how many the job has here, for its share of memory; 0 counts as 1
-	Events   Events
-	Log      *slog.Logger
+	// OpenStateDisk is needed by jobs with state on disk.
+	OpenStateDisk OpenStateDisk
+	Events        Events
+	Log           *slog.Logger
 }
 
 // Host runs the subtasks of one job in this process. Its methods may be called from any goroutine.

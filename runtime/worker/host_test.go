@@ -106,7 +106,7 @@ func serveSample(t *testing.T, submitted *graph.JobGraph, compiled *graph.Compil
 	log := slog.New(slog.DiscardHandler)
 	var child sync.WaitGroup
 	child.Go(func() {
-		code := serve(context.Background(), theirs, l, compiled, log, tasks.start)
+		code := serve(context.Background(), theirs, l, compiled, nil, log, tasks.start)
 		_ = theirs.Close()
 		_ = l.Close() // as the end of the process does
 		s.code <- code
@@ -232,7 +232,7 @@ func TestGarbageEndsChild(t *testing.T) {
 	code := make(chan int, 1)
 	var child sync.WaitGroup
 	child.Go(func() {
-		code <- serve(context.Background(), theirs, nil, compiledSample(t), slog.New(slog.DiscardHandler), (&fakeTasks{}).start)
+		code <- serve(context.Background(), theirs, nil, compiledSample(t), nil, slog.New(slog.DiscardHandler), (&fakeTasks{}).start)
 		_ = theirs.Close()
 	})
 	defer child.Wait()

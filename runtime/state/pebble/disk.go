@@ -68,7 +68,9 @@ func Open(cfg Config) (*Disk, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	fail := func(err error) (*Disk, error) { return nil, fmt.Errorf("open directory for state in %s: %w", cfg.Dir, err) }
+	fail := func(err error) (*Disk, error) {
+		return nil, fmt.Errorf("open directory for state in %s: %w", cfg.Dir, err)
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return fail(err)
 	}
