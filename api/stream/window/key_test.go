@@ -31,9 +31,13 @@ func TestPanicsNameTheKey(t *testing.T) {
 		"process": func(k *stream.Keyed[string, string]) {
 			stream.Discard(stream.ProcessFunc(k, func(_ *stream.Context[string, string], v string) error { bad(v); return nil }))
 		},
-		"add":     func(k *stream.Keyed[string, string]) { stream.Discard(window.Aggregate(k, minute, add)) },
-		"sliding": func(k *stream.Keyed[string, string]) { stream.Discard(window.Aggregate(k, window.Sliding(time.Minute, time.Second), result)) },
-		"session": func(k *stream.Keyed[string, string]) { stream.Discard(window.Aggregate(k, window.Session(time.Minute), result)) },
+		"add": func(k *stream.Keyed[string, string]) { stream.Discard(window.Aggregate(k, minute, add)) },
+		"sliding": func(k *stream.Keyed[string, string]) {
+			stream.Discard(window.Aggregate(k, window.Sliding(time.Minute, time.Second), result))
+		},
+		"session": func(k *stream.Keyed[string, string]) {
+			stream.Discard(window.Aggregate(k, window.Session(time.Minute), result))
+		},
 		"trigger": func(k *stream.Keyed[string, string]) { stream.Discard(window.Aggregate(k, window.Count(2), result)) },
 	} {
 		_, err := streamtest.Run(t.Context(), func(env *stream.Env) {
