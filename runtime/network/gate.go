@@ -29,6 +29,7 @@ type Gate struct {
 	asleep  sleeper // what the task waits for, nil: it does not
 	conn    *conn   // the connection that the task reads itself when it has nothing to do; nil: none
 	clocked bool    // the task has waited for an instant
+	final   bool    // see Last
 	closed  bool
 	taken   int64     // messages taken so far: the number of in[0], plus 1
 	last    [][]int64 // by input and channel: number of its last message if that is a watermark; 0: none. Made on need.
@@ -41,6 +42,10 @@ type Gate struct {
 	local    []localEdge
 	remote   []*inbound
 }
+
+// Last says that the task has no outputs, so that it waits for no other task: it may read its connection itself. It is
+// called before Open.
+func (g *Gate) Last() { g.final = true }
 
 // localEdge is an edge with producers in this process.
 type localEdge struct {

@@ -17,14 +17,14 @@ import (
 
 // A task that waits for what one connection brings may read it itself. The hand-over from the connection's goroutine
 // makes Go wake a second thread to look for more work, of which there is none, for every flush of a producer that has
-// little to send: half of what such a record costs. So the goroutine lends the reading to the task of a gate if
-// nothing but that gate reads from the connection, nothing is written over it that would need credits, and the task
+// little to send: half of what such a record costs. So the goroutine lends the reading to a task without outputs if
+// nothing but its gate reads from the connection, nothing is written over it that would need credits, and the task
 // slept each time when something came for it. It takes the reading back as soon as one of these ends, and
 // when the task finds more waiting each time: then both together are faster.
 //
 // While the task is busy nobody reads. What waits then is for that task, or can wait: the end of the connection, and
-// the peer's consumers, which are entered when the task has its next pause. A producer that looks for them takes the
-// reading back.
+// the peer's consumers, which are entered when the task has its next pause. A task with outputs could wait for a task
+// that waits for such a consumer, and all three for ever.
 
 const (
 	lendAfter    = 16 // times in a row that the task slept
@@ -52,7 +52,7 @@ func (c *conn) lend(g *Gate) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed || g.clocked || len(g.remote) != 1 || len(g.local) > 0 || g.remote[0].conn != c {
+	if g.closed || !g.final || g.clocked || len(g.remote) != 1 || len(g.local) > 0 || g.remote[0].conn != c {
 		return false
 	}
 	g.conn = c

@@ -34,7 +34,11 @@ func newPair(t *testing.T) *pair {
 		t: t, producers: newWorker(t, nil), consumers: newWorker(t, nil), owner: newFakeTask(),
 		got: make(chan string, 1000), ended: make(chan struct{}), actions: make(chan int, 10),
 	}
-	p.gate = openGate(t, p.consumers, p.owner, 0, 0, p.producers.Address())
+	p.gate = p.consumers.NewGate(p.owner, attempt(downstream, 0, 0), oneEdge(0))
+	p.gate.Last()
+	if err := p.gate.Open(&Locations{Workers: []string{p.producers.Address()}}); err != nil {
+		t.Fatal(err)
+	}
 	p.out = p.producers.NewOutlet(newFakeTask(), attempt(upstream, 0, 0), 0, 0, 7)
 	p.link = p.out.Connect(0)
 	go p.consume()

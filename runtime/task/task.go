@@ -78,6 +78,9 @@ func Start(cfg Config) *Task {
 	t.flush.init(cfg.Job.Config.BufferTimeout)
 	t.ctx, t.end = context.WithCancelCause(context.Background())
 	t.gate = cfg.Network.NewGate(owner{t}, cfg.Attempt, t.edges())
+	if len(cfg.Chain.Outs) == 0 {
+		t.gate.Last()
+	}
 	labels := pprof.Labels(keyJob, cfg.Job.Name, keyVertex, v.Name, keySubtask, strconv.Itoa(cfg.Attempt.Subtask))
 	// The goroutine ends with the attempt; Done tells its owner.
 	go pprof.Do(t.ctx, labels, func(context.Context) { t.run() })
